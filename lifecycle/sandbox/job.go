@@ -1,0 +1,100 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Name is the name (argv[0]) under which the program is started again inside a sandbox's namespaces.
+const Name = "s2i-sandbox"
+
+// Descriptors of s2i-sandbox, besides the standard ones.
+const (
+	controlFD = 3
+	statusFD  = 4
+)
+
+// job is what s2i-sandbox has to do. It comes as one JSON value on the control pipe; strings that follow are signals.
+type job struct {
+	// Remove is a directory to remove; then nothing else is done.
+	Remove string
+	// Dir is the empty directory to mount on.
+	Dir string
+	// Runtimes are to be tried in this order.
+	Runtimes []string
+	Network  Network
+	Rootfs   Rootfs
+	Binds    []bind
+	// Cgroups are the cgroups of this run by controller; that of version 2 has no name.
+	Cgroups map[string]string
+	// UserNS says that this is not the first user namespace.
+	UserNS bool
+	// BecomeRoot says to become user 0 of the user namespace before the runtime is started.
+	BecomeRoot bool
+	// Targets are where the runtime will mount something.
+	Targets []target
+	Config  json.RawMessage
+}
+
+// bind is a mount that s2i-sandbox prepares for the runtime.
+type bind struct {
+	// Source is outside, Place is below job.Dir. Without Source it is a tmpfs.
+	Source, Place    string
+	ReadOnly, NoExec bool
+}
+
+// status is the answer of s2i-sandbox.
+type status struct {
+	// Error is set when the process could not be started; Unavailable says that the kernel forbids it.
+	Error       string
+	Unavailable bool
+	// Runtime is the runtime that worked.
+	Runtime string
+	// Wait is the process's wait status.
+	Wait uint32
+}
+
+// Places below job.Dir.
+func rootPlace(dir string) string        { return filepath.Join(dir, "rootfs") }
+func bindPlace(dir string, i int) string { return filepath.Join(dir, "m", strconv.Itoa(i)) }
+func sysPlace(dir string) string         { return filepath.Join(dir, "m", "sys") }
+func cgroupPlace(dir string) string      { return filepath.Join(dir, "m", "cgroup") }
+
+// cgroupRoot is where cgroups are mounted by convention.
+const cgroupRoot = "/sys/fs/cgroup"
+
+// job makes the job of this run.
+func (r *run) job(id identity) (*job, error) {
+	p := r.process
+	j := &job{Dir: r.dir, Cgroups: r.limits.paths(), Runtimes: r.sandbox.order(), Network: p.Network, Rootfs: p.Rootfs,
+		UserNS: id.mode != ModeRoot || r.sandbox.userNS, BecomeRoot: id.mode == ModeSubordinate}
+	j.Targets = []target{{Path: "/proc"}, {Path: "/dev"}, {Path: "/sys"}}
+	for i, m := range p.Mounts {
+		st, err := os.Stat(m.Source)
+		if m.Source != "" && err != nil {
+			return nil, fmt.Errorf("mounting: %w", err)
+		}
+		j.Targets = append(j.Targets, target{Path: m.Target, File: m.Source != "" && !st.IsDir()})
+		j.Binds = append(j.Binds, bind{Source: m.Source, Place: bindPlace(r.dir, i), ReadOnly: m.ReadOnly})
+	}
+	if j.UserNS {
+		// A fresh sysfs is for owners of their network namespace only; the host's shows nothing more.
+		j.Binds = append(j.Binds, bind{Source: "/sys", Place: sysPlace(r.dir), ReadOnly: true, NoExec: true})
+	}
+	spec, err := newSpec(p, id.user, r.dir, j.UserNS)
+	if err != nil {
+		return nil, err
+	}
+	if r.nproc > 0 {
+		n := uint64(r.nproc)
+		s := specs.POSIXRlimit{Type: "RLIMIT_NPROC", Soft: n, Hard: n}
+		spec.Process.Rlimits = append(spec.Process.Rlimits, s)
+	}
+	j.Config, err = json.Marshal(spec)
+	return j, err
+}
