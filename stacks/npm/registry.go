@@ -1,0 +1,163 @@
+package npm
+
+import (
+	"context"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+
+	"s2i/lifecycle/progress"
+	"s2i/stacks/fetch"
+)
+
+// Limits of what is read from a registry.
+const (
+	maxPackument = 256 << 20
+	maxTarball   = 2 << 30
+)
+
+// Registry is an npm registry.
+type Registry struct {
+	Config Config
+	Fetch  *fetch.Client
+}
+
+// New makes a registry of a configuration; its certificate authorities are trusted besides the system's.
+func New(c Config, f *fetch.Client) (*Registry, error) {
+	if c.CAFile == "" || f.HTTP == nil {
+		return &Registry{c, f}, nil
+	}
+	transport, ok := f.HTTP.Transport.(*http.Transport)
+	if !ok {
+		return &Registry{c, f}, nil
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate authorities that npm is configured with: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	pool.AppendCertsFromPEM(pem)
+	transport = transport.Clone()
+	transport.TLSClientConfig.RootCAs = pool
+	client := *f
+	client.HTTP = &http.Client{Transport: transport}
+	return &Registry{c, &client}, nil
+}
+
+// Version is one published version of a package.
+type Version struct {
+	Version   string
+	Integrity string // "sha512-…"
+	Tarball   string // where the registry says that it is
+}
+
+// Versions lists the versions of a package that carry a sha512 integrity.
+func (r *Registry) Versions(ctx context.Context, name string) ([]Version, error) {
+	base := r.Config.registry(name)
+	if base == "" {
+		return nil, fmt.Errorf("listing the versions of npm package %s: %w", name, ErrNotConfigured)
+	}
+	b, err := r.Fetch.Bytes(ctx, fetch.Request{URL: base + "/" + escape(name), Authorize: r.Config.authorize,
+		Accept: "application/json"}, maxPackument)
+	if err != nil {
+		return nil, fmt.Errorf("listing the versions of npm package %s: %w", name, err)
+	}
+	var doc struct {
+		Versions map[string]struct {
+			Dist struct{ Integrity, Tarball string }
+		}
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return nil, fmt.Errorf("reading what the registry says about npm package %s: %w", name, err)
+	}
+	var list []Version
+	for v, d := range doc.Versions {
+		if integrity, ok := strongest(d.Dist.Integrity); ok {
+			list = append(list, Version{v, integrity, d.Dist.Tarball})
+		}
+	}
+	return list, nil
+}
+
+// strongest picks the sha512 of an integrity string, which may hold several digests.
+func strongest(s string) (string, bool) {
+	for _, one := range strings.Fields(s) {
+		sum, ok := strings.CutPrefix(one, "sha512-")
+		if !ok {
+			continue
+		}
+		sum, _, _ = strings.Cut(sum, "?")
+		if b, err := base64.StdEncoding.DecodeString(sum); err == nil && len(b) == sha512.Size {
+			return "sha512-" + sum, true
+		}
+	}
+	return "", false
+}
+
+// Tarball writes a version's tarball to w from offset on. The caller verifies the
+// integrity and names the package in errors.
+func (r *Registry) Tarball(ctx context.Context, name, version string, w io.Writer, offset int64) error {
+	base := r.Config.registry(name)
+	if base == "" {
+		return ErrNotConfigured
+	}
+	ctx, task := progress.Start(ctx, name+"@"+version, 0)
+	task.Add(offset)
+	req := fetch.Request{Authorize: r.Config.authorize, Count: task.Add}
+	req.URL = fmt.Sprintf("%s/%s/-/%s-%s.tgz", base, name, path.Base(name), version)
+	out := &atMost{w: w, left: maxTarball - offset}
+	err := r.Fetch.To(ctx, req, out, offset)
+	if fetch.Gone(err) {
+		err = r.elsewhere(ctx, name, version, req, out, offset, err)
+	}
+	task.End(err)
+	return err
+}
+
+// elsewhere gets the tarball from where the registry's document says it is, for registries with another layout.
+func (r *Registry) elsewhere(ctx context.Context, name, version string, req fetch.Request, w io.Writer,
+	offset int64, gone error) error {
+	list, err := r.Versions(ctx, name)
+	if err != nil {
+		return errors.Join(gone, err)
+	}
+	for _, v := range list {
+		if v.Version == version && v.Tarball != "" && v.Tarball != req.URL {
+			req.URL = v.Tarball
+			return r.Fetch.To(ctx, req, w, offset)
+		}
+	}
+	return gone
+}
+
+// escape is how a scoped name stands in an address.
+func escape(name string) string {
+	if strings.HasPrefix(name, "@") {
+		return strings.Replace(name, "/", "%2f", 1)
+	}
+	return url.PathEscape(name)
+}
+
+type atMost struct {
+	w    io.Writer
+	left int64
+}
+
+func (a *atMost) Write(p []byte) (int, error) {
+	if a.left -= int64(len(p)); a.left < 0 {
+		return 0, errors.New("the tarball is larger than 2 GiB")
+	}
+	return a.w.Write(p)
+}
