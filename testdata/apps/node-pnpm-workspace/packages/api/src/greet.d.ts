@@ -1,0 +1,3 @@
+declare module '@acme/greet' {
+  export function greet(who: string): string;
+}

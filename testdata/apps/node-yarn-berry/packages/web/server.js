@@ -1,0 +1,6 @@
+const polka = require('polka');
+const { answer } = require('words');
+
+polka()
+  .get('/', (req, res) => res.end(answer()))
+  .listen(process.env.PORT || 8080);
