@@ -1,0 +1,194 @@
+// Package create is the whole way of a build, as straight-line code: from a source tree to a published image.
+//
+// It calls the phases of the specification in the order detect, compose, analyze, restore, build, export, and then
+// publishes. (The specification analyzes first; here detection comes first, because the target comes from the stack.)
+// It is the only package that knows that there is more than one way to build. What it needs from the packages above
+// it (the stack, the built-in buildpacks) it names as small interfaces, which cmd/s2i fills in.
+package create
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"s2i/detect/source"
+	"s2i/lifecycle"
+	"s2i/lifecycle/analyze"
+	"s2i/lifecycle/image"
+	"s2i/lifecycle/progress"
+	"s2i/lifecycle/sandbox"
+	"s2i/lifecycle/store"
+)
+
+// Options says what to build, with what, and where the result goes.
+type Options struct {
+	Tree  *source.Tree
+	Store *store.Store
+	// Images reads previous images and publishes the result.
+	Images *image.Client
+	// Sandbox runs buildpacks. It is not used when the result is already known.
+	Sandbox sandbox.Sandbox
+	Builder Builder
+	Stack   Stack
+	// Launcher gives the launcher binary for an architecture.
+	Launcher func(arch string) ([]byte, error)
+	// Refs is where the image goes; the first one also names the app's cache and its previous image.
+	Refs []image.Ref
+	App  AppOptions
+	// NoCache recomputes everything: no known result, no cached layers.
+	NoCache bool
+}
+
+// AppOptions is what the user says about the app, apart from its source.
+type AppOptions struct {
+	Target lifecycle.Target
+	// Env is the user's build environment (/platform/env).
+	Env map[string]string
+	// OperatorEnv is the default environment of every buildpack (/cnb/build-config/env): mirrors and proxies. It is
+	// no part of the result's key, because it says where things are and not what they are.
+	// It is asked only when something is built.
+	OperatorEnv func(ctx context.Context) map[string]string
+	// Secrets are files that buildpacks may read at /run/secrets/<name> and that reach no layer; only their names
+	// are part of the result's key.
+	Secrets map[string]string
+	// Bindings is a directory of service bindings, mounted at /platform/bindings; empty for none.
+	Bindings string
+	// Packages are stack packages the user adds to what the buildpacks require.
+	Packages []lifecycle.Require
+	// DefaultProcess is the process type the image starts; empty leaves it to the buildpacks.
+	DefaultProcess string
+	Labels         map[string]string
+	// Created is the image's creation time; zero means the fixed time of reproducible images.
+	Created     time.Time
+	Compression store.Compression
+	Limits      sandbox.Limits
+	Network     sandbox.Network
+}
+
+// Builder is the set of buildpacks and the order in which they are tried.
+type Builder struct {
+	Order      lifecycle.Order
+	Buildpacks []Buildpack
+	// Install writes the built-in buildpacks below dir, their programs as links to binary.
+	Install func(dir, binary string) error
+	// Identity changes whenever anything that builds changes: the program and its buildpacks.
+	Identity string
+	// Binary is this program on disk; it is mounted into the sandbox as the builder.
+	Binary string
+}
+
+// Stack composes base images from packages.
+type Stack interface {
+	// Identity changes whenever the stack would supply something else.
+	Identity() string
+	// Provided tells whether the stack has a package of this name.
+	Provided(name string) bool
+	// Compose makes the images for a build that requires these packages. full asks for a run image in which programs
+	// of unknown needs can run (a C library and a shell).
+	Compose(ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, full bool) (*Bases, error)
+}
+
+// Bases are the images a build stands on.
+type Bases struct {
+	Build v1.Image
+	Run   v1.Image
+	// RunImage is how the app image records its base.
+	RunImage lifecycle.RunImageMetadata
+}
+
+// Result is what a build gave.
+type Result struct {
+	Image     v1.Image
+	Digest    v1.Hash
+	Published []image.Published
+	// Known tells that nothing had to be built.
+	Known bool
+	// Group is what built the app; empty when Known.
+	Group []lifecycle.GroupElement
+}
+
+// Run builds the app and publishes the image. Either every destination has it, or the error says which has not.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	key, err := o.key(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := o.Store.Lock(ctx, "cache-"+o.cacheKey())
+	if err != nil {
+		return nil, fmt.Errorf("waiting for another build of the same app: %w", err)
+	}
+	defer unlock()
+	result, err := o.known(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if result == nil {
+		if result, err = o.make(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return result, o.publish(ctx, key, result)
+}
+
+// make builds the image from its source.
+func (o Options) make(ctx context.Context) (*Result, error) {
+	analyzed, err := o.analyze(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unpin, err := o.Store.Pin()
+	if err != nil {
+		return nil, err
+	}
+	defer unpin()
+	w, err := o.begin(ctx, analyzed)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close(ctx)
+	defer w.ahead.stop()
+	if err := w.detect(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.compose(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.restore(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.build(ctx); err != nil {
+		return nil, err
+	}
+	result, err := w.export(ctx)
+	if err == nil {
+		w.ahead.wait()
+	}
+	return result, err
+}
+
+// analyze asks, before any work is done, whether every destination can be written, and what was there before.
+func (o Options) analyze(ctx context.Context) (*analyze.Result, error) {
+	q := analyze.Options{Images: o.Images, Destinations: o.Refs, Target: o.App.Target}
+	if len(o.Refs) > 0 && !o.NoCache {
+		q.Previous = o.Refs[0]
+	}
+	return analyze.Images(ctx, q)
+}
+
+// publish stores the image, sends it to every destination, and remembers what the key gave.
+func (o Options) publish(ctx context.Context, key string, r *Result) error {
+	published, err := o.Images.Publish(ctx, r.Image, o.Refs)
+	if err != nil {
+		return lifecycle.WithCode(lifecycle.ExitExport, err)
+	}
+	r.Published = published
+	if key == "" || r.Known {
+		return nil
+	}
+	if err := o.remember(ctx, key, r); err != nil {
+		progress.Warn(ctx, "the result could not be remembered: %v", err)
+	}
+	return nil
+}
