@@ -1,0 +1,190 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/urfave/cli/v2"
+
+	"s2i/lifecycle"
+	"s2i/lifecycle/create"
+	"s2i/lifecycle/sandbox"
+	"s2i/lifecycle/store"
+)
+
+// appOptions reads the flags that are about the app.
+func appOptions(c *cli.Context) (create.AppOptions, error) {
+	a := create.AppOptions{
+		Bindings: c.String("bindings"), DefaultProcess: c.String("default-process"),
+		Compression: store.Compression(c.String("compression")),
+		Packages:    append(packages(c.StringSlice("run-package"), "launch"), packages(c.StringSlice("build-package"), "build")...),
+	}
+	var err error
+	if a.Compression == "" { // a command that makes no layers
+		a.Compression = store.Gzip
+	}
+	if a.Compression != store.Gzip && a.Compression != store.Zstd {
+		return a, usageError("--compression %s is neither gzip nor zstd", a.Compression)
+	}
+	if a.Network, err = network(c); err != nil {
+		return a, err
+	}
+	if a.Target, err = parseTarget(c.String("platform")); err != nil {
+		return a, err
+	}
+	if a.Env, err = buildEnv(c.StringSlice("env-file"), c.StringSlice("env")); err != nil {
+		return a, err
+	}
+	if a.Labels, err = pairs("--label", c.StringSlice("label")); err != nil {
+		return a, err
+	}
+	if a.Secrets, err = secrets(c.StringSlice("secret")); err != nil {
+		return a, err
+	}
+	if a.Created, err = creationTime(c.String("creation-time")); err != nil {
+		return a, err
+	}
+	if a.Limits, err = limits(c); err != nil {
+		return a, err
+	}
+	a.OperatorEnv = operatorEnv
+	return a, nil
+}
+
+// packages makes requirements of names that the user added with a flag.
+func packages(names []string, phase string) []lifecycle.Require {
+	var requires []lifecycle.Require
+	for _, name := range names {
+		requires = append(requires, lifecycle.Require{Name: name, Metadata: map[string]any{phase: true, "version-source": "--" + phase + "-package"}})
+	}
+	return requires
+}
+
+// parseTarget reads --platform. Only this machine's can be built for.
+func parseTarget(s string) (lifecycle.Target, error) {
+	parts := strings.Split(s, "/")
+	if len(parts) < 2 || len(parts) > 3 || parts[0] != "linux" {
+		return lifecycle.Target{}, usageError("--platform %s is not linux/ARCH", s)
+	}
+	t := lifecycle.Target{OS: parts[0], Arch: parts[1]}
+	if len(parts) == 3 {
+		t.Variant = parts[2]
+	}
+	if t.Arch != runtime.GOARCH {
+		return t, usageError("--platform %s: buildpacks run natively, and this machine is linux/%s; build on a machine of that kind", s, runtime.GOARCH)
+	}
+	return t, nil
+}
+
+// buildEnv reads env files and then single variables; a later one wins.
+func buildEnv(files, vars []string) (map[string]string, error) {
+	var lines []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usageError("reading --env-file: %w", err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				lines = append(lines, line)
+			}
+		}
+	}
+	env := map[string]string{}
+	for _, v := range append(lines, vars...) {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok {
+			if value, ok = os.LookupEnv(name); !ok {
+				continue
+			}
+		}
+		env[name] = value
+	}
+	return env, nil
+}
+
+// pairs reads the values of a flag of the form NAME=VALUE.
+func pairs(flag string, values []string) (map[string]string, error) {
+	m := map[string]string{}
+	for _, v := range values {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return nil, usageError("%s %s is not NAME=VALUE", flag, v)
+		}
+		m[name] = value
+	}
+	return m, nil
+}
+
+// secrets reads --secret: the file of each name.
+func secrets(values []string) (map[string]string, error) {
+	m := map[string]string{}
+	for _, v := range values {
+		var id, src string
+		for part := range strings.SplitSeq(v, ",") {
+			switch name, value, _ := strings.Cut(part, "="); name {
+			case "id":
+				id = value
+			case "src", "source":
+				src = value
+			case "type":
+			default:
+				return nil, usageError("--secret %s: %q is not known; the form is id=NAME,src=FILE", v, name)
+			}
+		}
+		if id == "" || src == "" || strings.ContainsAny(id, "/\x00") || id == ".." || id == "." {
+			return nil, usageError("--secret %s is not id=NAME,src=FILE", v)
+		}
+		abs, err := filepath.Abs(src)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(abs); err != nil {
+			return nil, usageError("--secret %s: %w", id, err)
+		}
+		m[id] = abs
+	}
+	return m, nil
+}
+
+// creationTime reads --creation-time; zero leaves the constant of reproducible images.
+func creationTime(s string) (time.Time, error) {
+	switch s {
+	case "":
+		return time.Time{}, nil
+	case "now":
+		return time.Now(), nil
+	}
+	seconds, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return time.Time{}, usageError("--creation-time %s is neither now nor seconds since 1970", s)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
+}
+
+// network reads --network.
+func network(c *cli.Context) (sandbox.Network, error) {
+	n := sandbox.Network(c.String("network"))
+	if n != sandbox.NetworkHost && n != sandbox.NetworkNone {
+		return n, usageError("--network %s is neither host nor none", n)
+	}
+	return n, nil
+}
+
+// limits reads the flags that bound what a process uses.
+func limits(c *cli.Context) (sandbox.Limits, error) {
+	l := sandbox.Limits{CPUs: c.Float64("cpus"), PIDs: c.Int64("pids")}
+	if size := c.String("memory"); size != "" {
+		n, err := units.RAMInBytes(size)
+		if err != nil {
+			return l, usageError("--memory %s is no size such as 2GB", size)
+		}
+		l.Memory = n
+	}
+	return l, nil
+}

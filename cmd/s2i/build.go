@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"s2i/detect/source"
+	"s2i/lifecycle/create"
+	"s2i/lifecycle/launch/prebuilt"
+)
+
+// buildCommand is the main job: a source tree becomes an image, which goes wherever -t says.
+func buildCommand() *cli.Command {
+	return &cli.Command{
+		Name: "build", Usage: "turn a source tree into an image", ArgsUsage: "[SRC]",
+		Description: `SRC is a directory (default: the current one), a git URL with an optional #ref:subdir, a tar or zip file
+or URL, or - for an archive on standard input.
+
+A name with a registry host is pushed; a bare name stays in the local store.
+
+Examples:
+   s2i build ./src -t app:1
+   s2i build ./src -t registry.example.com/team/app:1
+   s2i build https://example.com/team/app.git#main:service -t app:1 -t oci:./layout -t docker-archive:app.tar
+   git archive HEAD | s2i build - -t app:1`,
+		Flags:  slices.Concat(resultFlags(), appFlags(), builderFlags(), sandboxFlags()),
+		Action: withTools(buildImage),
+	}
+}
+
+// buildImage opens the source, puts the options together, and runs create.
+func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
+	o, closeSource, err := buildOptions(ctx, c, t)
+	if err != nil {
+		return err
+	}
+	defer closeSource()
+	started := time.Now()
+	result, err := create.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := writeResults(c, result, time.Since(started)); err != nil {
+		return err
+	}
+	return printPublished(c, result.Published)
+}
+
+// buildOptions is everything that the flags, the source and its project.toml say about a build.
+func buildOptions(ctx context.Context, c *cli.Context, t *tools) (o create.Options, closeSource func(), err error) {
+	o = create.Options{Store: t.store, Images: t.images, NoCache: c.Bool("no-cache"), Launcher: prebuilt.Launcher}
+	if o.App, err = appOptions(c); err != nil {
+		return o, nil, err
+	}
+	if o.Refs, err = parseRefs(c.StringSlice("tag")); err != nil {
+		return o, nil, err
+	}
+	if o.Builder, o.Stack, err = builder(ctx, c, t); err != nil {
+		return o, nil, err
+	}
+	if o.Sandbox, err = newSandbox(c, t, 0); err != nil {
+		return o, nil, err
+	}
+	if o.Tree, closeSource, err = openSource(ctx, c, t); err != nil {
+		return o, nil, err
+	}
+	if err := applyDescriptor(&o, c); err != nil {
+		closeSource()
+		return o, nil, err
+	}
+	return o, closeSource, nil
+}
+
+// openSource opens SRC and gives what closes it.
+func openSource(ctx context.Context, c *cli.Context, t *tools) (*source.Tree, func(), error) {
+	src, err := oneArg(c, "SRC", ".")
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkOffline(c, src); err != nil {
+		return nil, nil, err
+	}
+	dir, release, err := t.store.TempDir("source")
+	if err != nil {
+		return nil, nil, err
+	}
+	tree, err := source.Open(ctx, src, source.Options{
+		TempDir: dir, Stdin: c.App.Reader, Records: t.store,
+		Descriptor: c.String("descriptor"), Ignore: c.StringSlice("ignore"),
+	})
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return tree, func() { _ = tree.Close(); release() }, nil
+}
+
+// checkOffline refuses a source that is fetched when nothing may be.
+func checkOffline(c *cli.Context, src string) error {
+	ref, err := source.ParseRef(src)
+	if err != nil {
+		return usageError("%w", err)
+	}
+	if c.Bool("offline") && (ref.Kind == source.Git || ref.Kind == source.URL) {
+		return usageError("%s would be fetched from the network, which --offline forbids; give a directory or an archive", source.Redact(src))
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+	"github.com/urfave/cli/v2"
+
+	"s2i"
+	"s2i/buildpacks"
+	"s2i/lifecycle"
+	"s2i/lifecycle/create"
+	"s2i/lifecycle/sandbox"
+	"s2i/lifecycle/store"
+	"s2i/stacks"
+)
+
+// builderFile is builder.toml.
+type builderFile struct {
+	Stack string          `toml:"stack"`
+	Order lifecycle.Order `toml:"order"`
+}
+
+// readBuilder reads the builder that --builder names, or the built-in one.
+func readBuilder(c *cli.Context) (builderFile, error) {
+	text, name := s2i.BuilderTOML, "the built-in builder.toml"
+	if file := c.String("builder"); file != "" {
+		name = file
+		var err error
+		if text, err = os.ReadFile(name); err != nil {
+			return builderFile{}, usageError("reading --builder: %w", err)
+		}
+	}
+	var b builderFile
+	md, err := toml.Decode(string(text), &b)
+	if err != nil {
+		return b, usageError("reading %s: %w", name, err)
+	}
+	if unknown := md.Undecoded(); len(unknown) > 0 {
+		return b, usageError("reading %s: %s is not known", name, unknown[0])
+	}
+	if c.IsSet("stack") {
+		b.Stack = c.String("stack")
+	}
+	return b, nil
+}
+
+// builder puts together what builds: the built-in buildpacks, those the user names, and the stack.
+func builder(ctx context.Context, c *cli.Context, t *tools) (create.Builder, create.Stack, error) {
+	file, err := readBuilder(c)
+	if err != nil {
+		return create.Builder{}, nil, err
+	}
+	b := create.Builder{Order: file.Order, Install: buildpacks.Install}
+	if b.Buildpacks, err = builtIn(); err != nil {
+		return b, nil, err
+	}
+	if named := c.StringSlice("buildpack"); len(named) > 0 {
+		if err := useBuildpacks(&b, named); err != nil {
+			return b, nil, err
+		}
+	}
+	if b.Binary, err = os.Executable(); err != nil {
+		return b, nil, fmt.Errorf("finding this program: %w", err)
+	}
+	if b.Identity, err = identity(t.store, b.Binary); err != nil {
+		return b, nil, err
+	}
+	stack, err := newStack(ctx, c, t, file.Stack)
+	return b, stack, err
+}
+
+// builtIn gives the buildpacks of this program.
+func builtIn() ([]create.Buildpack, error) {
+	var all []create.Buildpack
+	for _, b := range buildpacks.All() {
+		d, err := lifecycle.ParseBuildpack(b.Descriptor)
+		if err != nil {
+			return nil, fmt.Errorf("reading the descriptor of %s: %w", b.ID, err)
+		}
+		all = append(all, create.Buildpack{
+			Buildpack: d,
+			Detect: func(ctx context.Context, app, platform string, out io.Writer) (lifecycle.BuildPlan, bool, error) {
+				result, err := buildpacks.Detect(ctx, b.ID, app, platform, out)
+				return buildpacks.Plan(result), result.Pass, err
+			},
+		})
+	}
+	return all, nil
+}
+
+// useBuildpacks replaces the order by one group of the buildpacks that the user names, in that order.
+func useBuildpacks(b *create.Builder, named []string) error {
+	var group lifecycle.Group
+	for _, name := range named {
+		bp, err := oneBuildpack(b.Buildpacks, name)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(b.Buildpacks, func(have create.Buildpack) bool { return have.Element() == bp.Element() }) {
+			b.Buildpacks = append(b.Buildpacks, bp)
+		}
+		group.Elements = append(group.Elements, bp.Element())
+	}
+	b.Order = lifecycle.Order{group}
+	return nil
+}
+
+// oneBuildpack finds a built-in by ID, or reads the directory of a third party's.
+func oneBuildpack(builtIn []create.Buildpack, name string) (create.Buildpack, error) {
+	for _, b := range builtIn {
+		if name == b.Info.ID || name == b.Element().String() {
+			return b, nil
+		}
+	}
+	dir, err := filepath.Abs(name)
+	if err != nil {
+		return create.Buildpack{}, err
+	}
+	d, err := lifecycle.ReadBuildpack(filepath.Join(dir, "buildpack.toml"))
+	if err != nil {
+		return create.Buildpack{}, usageError("--buildpack %s is neither a built-in buildpack nor a directory with one: %w", name, err)
+	}
+	if len(d.Order) > 0 {
+		return create.Buildpack{}, usageError("--buildpack %s is a composite; name the buildpacks of its order one by one", name)
+	}
+	d.Dir = dir
+	return create.Buildpack{Buildpack: d}, nil
+}
+
+// identity is the digest of this program: everything that builds is in it. It is remembered by what stat tells, so
+// that a build with nothing to do does not read the program.
+func identity(st *store.Store, binary string) (string, error) {
+	info, err := os.Stat(binary)
+	if err != nil {
+		return "", fmt.Errorf("finding this program: %w", err)
+	}
+	const kind = "program"
+	key := fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s %d %d", binary, info.Size(), info.ModTime().UnixNano())))
+	var known string
+	if err := st.Record(kind, key, &known); err == nil {
+		return known, nil
+	}
+	f, err := os.Open(binary)
+	if err != nil {
+		return "", fmt.Errorf("reading this program: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("reading this program: %w", err)
+	}
+	sum := hex.EncodeToString(h.Sum(nil))
+	return sum, st.SetRecord(kind, key, sum)
+}
+
+// newSandbox makes the sandbox that the flags ask for. What is asked of it and cannot be had is an error before any
+// work is done. grace is the time that a process has to end after it was asked to; 0 is a moment.
+func newSandbox(c *cli.Context, t *tools, grace time.Duration) (sandbox.Sandbox, error) {
+	l, err := limits(c)
+	if err != nil {
+		return nil, err
+	}
+	switch isolation := c.String("isolation"); isolation {
+	case "oci":
+		dir := filepath.Join(t.store.Dir(), "sandbox")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("making a place for sandboxes: %w", err)
+		}
+		box, err := sandbox.NewOCI(sandbox.Options{Runtime: c.String("runtime"), TempDir: dir, Grace: grace})
+		if err != nil {
+			return nil, err
+		}
+		return box, box.CheckLimits(l)
+	case "direct":
+		return sandbox.Direct{Grace: grace}, nil
+	default:
+		return nil, usageError("--isolation %s is neither oci nor direct", isolation)
+	}
+}
+
+// passedOn are the variables of this process that every buildpack gets: where to fetch from, and through what. They
+// hold addresses; those with credentials in them are left out by operatorEnv.
+var passedOn = []string{
+	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+	"GONOSUMDB", "GONOSUMCHECK", "GOSUMDB", "GOPRIVATE", "GONOPROXY",
+}
+
+// operatorEnv is the environment that says where buildpacks fetch from: this process's variables and, where they say
+// nothing, the configuration of the machine's own tools.
+func operatorEnv(ctx context.Context) map[string]string {
+	env := map[string]string{
+		"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt", "NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt",
+	}
+	set := func(name, value string) {
+		if value != "" && !hasCredentials(value) {
+			env[name] = value
+		}
+	}
+	for _, name := range passedOn {
+		set(name, os.Getenv(name))
+	}
+	for name, value := range stacks.ToolEnv(ctx, os.Getenv) {
+		set(name, value)
+	}
+	return env
+}
+
+// hasCredentials tells whether an address carries a user or a password: those go in as a secret or a binding, never as
+// environment.
+func hasCredentials(value string) bool {
+	_, rest, ok := strings.Cut(value, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return ok && strings.Contains(host, "@")
+}

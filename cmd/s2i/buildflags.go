@@ -1,0 +1,61 @@
+package main
+
+import (
+	"runtime"
+
+	"github.com/urfave/cli/v2"
+)
+
+// resultFlags are about the image that comes out.
+func resultFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "where the image goes: `REF` is host/repo:tag, name:tag (local), oci:DIR, docker-archive:FILE, oci-archive:FILE or docker-daemon:NAME; repeatable"},
+		&cli.StringFlag{Name: "digest-file", Usage: "write the image's digest to `FILE`"},
+		&cli.StringFlag{Name: "iidfile", Usage: "write the image ID to `FILE`"},
+		&cli.StringFlag{Name: "metadata-file", Usage: "write what was built, as JSON, to `FILE`"},
+		&cli.StringFlag{Name: "compression", Value: "gzip", Usage: "compress layers with `gzip` or zstd"},
+		&cli.StringFlag{Name: "creation-time", Usage: "the image's creation time: now, or `SECONDS` since 1970", EnvVars: []string{"SOURCE_DATE_EPOCH"}},
+		&cli.BoolFlag{Name: "no-cache", Usage: "recompute everything"},
+	}
+}
+
+// appFlags are about the app, and what goes into it.
+func appFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "a build environment variable, `NAME=VALUE`, or NAME to pass on the current value; repeatable"},
+		&cli.StringSliceFlag{Name: "env-file", Usage: "read build environment variables from `FILE`; repeatable"},
+		&cli.StringSliceFlag{Name: "secret", Usage: "a file that buildpacks may read at /run/secrets/NAME and that reaches no layer: `id=NAME,src=FILE`; repeatable"},
+		&cli.StringFlag{Name: "bindings", Usage: "a `DIR` of service bindings for the build", EnvVars: []string{"SERVICE_BINDING_ROOT"}},
+		&cli.StringFlag{Name: "default-process", Aliases: []string{"D"}, Usage: "the process `TYPE` that the image starts"},
+		&cli.StringSliceFlag{Name: "label", Usage: "an image label, `NAME=VALUE`; repeatable"},
+		&cli.StringSliceFlag{Name: "run-package", Usage: "a stack package or Debian package `NAME` to add to the image; repeatable"},
+		&cli.StringSliceFlag{Name: "build-package", Usage: "a stack package or Debian package `NAME` to add to the build; repeatable"},
+		&cli.StringFlag{Name: "descriptor", Aliases: []string{"d"}, Usage: "the project descriptor `FILE` (default: project.toml in the source)"},
+		&cli.StringSliceFlag{Name: "ignore", Usage: "one more `PATTERN` of files to leave out, as in .s2iignore; repeatable"},
+		&cli.StringFlag{Name: "platform", Usage: "the `OS/ARCH` to build for", Value: "linux/" + runtime.GOARCH},
+	}
+}
+
+// builderFlags are about what builds it.
+func builderFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "builder", Usage: "read stack and order from `FILE` instead of the built-in builder.toml"},
+		&cli.StringSliceFlag{Name: "buildpack", Aliases: []string{"b"}, Usage: "use this buildpack instead of the builder's order: a built-in's `ID` or a directory; repeatable, in order"},
+		&cli.StringFlag{Name: "stack", Usage: "the stack: the `NAME` of a built-in one, or a directory with stack.toml and stack.lock.json"},
+		&cli.StringFlag{Name: "run-image", Usage: "use this image `REF` as the base instead of a composed one"},
+		&cli.StringFlag{Name: "build-image", Usage: "run buildpacks on this image `REF` instead of a composed one"},
+		&cli.BoolFlag{Name: "locked", Usage: "refuse to use a package that is not exactly as the lock says", EnvVars: []string{"S2I_LOCKED"}},
+	}
+}
+
+// sandboxFlags are about where that runs.
+func sandboxFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "runtime", Usage: "the OCI runtime: a `PATH`, or a name such as runc, crun or runsc (default: whichever works)", EnvVars: []string{"S2I_RUNTIME"}},
+		&cli.StringFlag{Name: "isolation", Value: "oci", Usage: "`oci` runs buildpacks in a sandbox; direct runs them in place, inside a container that is the build image", EnvVars: []string{"S2I_ISOLATION"}},
+		&cli.StringFlag{Name: "network", Value: "host", Usage: "the network of buildpacks: `host` or none"},
+		&cli.StringFlag{Name: "memory", Usage: "bound the build's memory to `SIZE`, such as 2GB"},
+		&cli.Float64Flag{Name: "cpus", Usage: "bound the build to `N` CPUs"},
+		&cli.Int64Flag{Name: "pids", Usage: "bound the build to `N` processes"},
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"s2i/detect"
+	"s2i/lifecycle"
+)
+
+// detectorPhase writes group.toml and plan.toml.
+func detectorPhase() *cli.Command {
+	return &cli.Command{
+		Name: "detector", Usage: "choose the buildpacks that build the app",
+		Flags: append([]cli.Flag{
+			appFlag(), layersFlag(), fileFlag("group", "CNB_GROUP_PATH"), fileFlag("plan", "CNB_PLAN_PATH"),
+			fileFlag("analyzed", "CNB_ANALYZED_PATH"), orderFlag(),
+		}, platformFlags()...),
+		Action: asPhase(lifecycle.ExitDetect, func(c *cli.Context) error {
+			analyzed, err := lifecycle.ReadAnalyzed(phaseFile(c, "analyzed"))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			result, err := detectInPlace(c, targetOf(analyzed))
+			if err != nil {
+				return err
+			}
+			if err := lifecycle.WriteGroup(phaseFile(c, "group"), result.Group); err != nil {
+				return err
+			}
+			return lifecycle.WritePlan(phaseFile(c, "plan"), result.Plan)
+		}),
+	}
+}
+
+// orderFlag is where the order is.
+func orderFlag() cli.Flag {
+	return &cli.StringFlag{Name: "order", EnvVars: []string{"CNB_ORDER_PATH"}, Usage: "the `FILE` order.toml (default: in the layers directory, else /cnb/order.toml)"}
+}
+
+// detectInPlace runs the detect phase on the buildpacks of this container.
+func detectInPlace(c *cli.Context, target lifecycle.Target) (*detect.Result, error) {
+	path := phaseFile(c, "order")
+	if _, err := os.Stat(path); err != nil && c.String("order") == "" {
+		path = "/cnb/order.toml"
+	}
+	order, err := lifecycle.ReadOrder(path)
+	if err != nil {
+		return nil, err
+	}
+	installed, err := installedBuildpacks(c.String("buildpacks"))
+	if err != nil {
+		return nil, err
+	}
+	return detect.Run(c.Context, detect.Options{
+		Order: order.Order, Extensions: order.Extensions, Buildpacks: installed, Target: target, ExecEnv: c.String("exec-env"),
+		Detect: func(ctx context.Context, bp lifecycle.Buildpack) detect.Outcome {
+			return detect.Exec(ctx, bp, detect.ExecOptions{
+				AppDir: c.String("app"), PlatformDir: c.String("platform"), BuildConfigDir: c.String("build-config"),
+				Target: target, ExecEnv: c.String("exec-env"),
+			})
+		},
+	})
+}
+
+// installedBuildpacks reads every <id>/<version>/buildpack.toml below dir.
+func installedBuildpacks(dir string) ([]lifecycle.Buildpack, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*", "buildpack.toml"))
+	if err != nil {
+		return nil, err
+	}
+	var all []lifecycle.Buildpack
+	for _, file := range files {
+		b, err := lifecycle.ReadBuildpack(file)
+		if err != nil {
+			return nil, err
+		}
+		b.Dir = filepath.Dir(file)
+		all = append(all, b)
+	}
+	return all, nil
+}
