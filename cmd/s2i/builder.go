@@ -19,6 +19,7 @@ import (
 	"s2i/buildpacks"
 	"s2i/lifecycle"
 	"s2i/lifecycle/create"
+	"s2i/lifecycle/progress"
 	"s2i/lifecycle/sandbox"
 	"s2i/lifecycle/store"
 	"s2i/stacks"
@@ -202,7 +203,11 @@ func operatorEnv(ctx context.Context) map[string]string {
 		"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt", "NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt",
 	}
 	set := func(name, value string) {
-		if value != "" && !hasCredentials(value) {
+		switch {
+		case value == "":
+		case hasCredentials(value):
+			progress.Warn(ctx, "%s is kept from the build because it holds a password; give that as a file, by --secret or --bindings", name)
+		default:
 			env[name] = value
 		}
 	}
@@ -215,10 +220,17 @@ func operatorEnv(ctx context.Context) map[string]string {
 	return env
 }
 
-// hasCredentials tells whether an address carries a user or a password: those go in as a secret or a binding, never as
-// environment.
+// hasCredentials tells whether any address of a list (GOPROXY separates them by "," and "|") carries a user or a
+// password: those go in as a secret or a binding, never as environment.
 func hasCredentials(value string) bool {
-	_, rest, ok := strings.Cut(value, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	return ok && strings.Contains(host, "@")
+	for address := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ',' || r == '|' }) {
+		_, rest, found := strings.Cut(address, "://")
+		if !found {
+			rest = address // proxies may be written without a scheme
+		}
+		if host, _, _ := strings.Cut(rest, "/"); strings.Contains(host, "@") {
+			return true
+		}
+	}
+	return false
 }
