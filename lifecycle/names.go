@@ -21,6 +21,8 @@ const (
 	LabelBaseConfig = "io.s2i.base.config"
 	// LabelPackages is ours: a JSON object with the stack, the set and the packages of a run image (stacks.Contents).
 	LabelPackages = "io.s2i.packages"
+	// LabelPlan is ours: why the image is as it is, as JSON (create.Plan).
+	LabelPlan = "io.s2i.plan"
 )
 
 // Places inside images (platform §Lifecycle Interface), as slash paths.

@@ -15,10 +15,19 @@ type Needs struct {
 	Libraries map[string][]string `json:"libraries,omitempty"`
 	// Interpreters lists the dynamic linkers that executables name, sorted: absolute slash paths.
 	Interpreters []string `json:"interpreters,omitempty"`
+	// Packages are those that the run image has because of Libraries, or because a process needs a shell, and for no
+	// other reason; by name, each with what it is there for: {"libpq5": ["libpq.so.5"], "dash": ["sh"]}. Layers tells
+	// who needs a library.
+	Packages map[string][]string `json:"packages,omitempty"`
 	// Layers holds what each layer adds, by diffID, so that a later build which takes a layer over unread still knows
 	// it. Layers that neither need nor provide anything are left out.
 	Layers map[string]LayerNeeds `json:"layers,omitempty"`
+	// Form tells what is recorded: from NeedsForm on all of what LayerNeeds has.
+	Form int `json:"form,omitempty"`
 }
+
+// NeedsForm is the Form of what this program records.
+const NeedsForm = 2
 
 // LayerNeeds is what the files of one layer need, wherever that is, and what they provide.
 type LayerNeeds struct {
@@ -26,17 +35,22 @@ type LayerNeeds struct {
 	Interpreters []string            `json:"interpreters,omitempty"`
 	// Provides lists the sonames of the shared libraries in the layer, sorted.
 	Provides []string `json:"provides,omitempty"`
+	// Programs lists the names in the layer's bin directory, which is in the PATH at launch, sorted.
+	Programs []string `json:"programs,omitempty"`
+	// Environment tells that the layer changes the PATH at launch in another way: by a file of its environment, or by
+	// programs that compute it.
+	Environment bool `json:"environment,omitempty"`
 }
 
 // Empty tells whether the layer neither needs nor provides anything.
 func (n LayerNeeds) Empty() bool {
-	return len(n.Libraries) == 0 && len(n.Interpreters) == 0 && len(n.Provides) == 0
+	return len(n.Libraries) == 0 && len(n.Interpreters) == 0 && len(n.Provides) == 0 && len(n.Programs) == 0 && !n.Environment
 }
 
 // MergeNeeds sums up the needs of an app's layers, given by diffID: a library that one of them provides is needed from
 // nobody else.
 func MergeNeeds(layers map[string]LayerNeeds) Needs {
-	var out Needs
+	out := Needs{Form: NeedsForm}
 	provided := map[string]bool{}
 	for _, layer := range layers {
 		for _, soname := range layer.Provides {

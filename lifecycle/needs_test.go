@@ -21,11 +21,12 @@ func TestMergeNeeds(t *testing.T) {
 		Libraries:    map[string][]string{"libc.so.6": {"GLIBC_2.2.5", "GLIBC_2.34", "GLIBC_2.38"}},
 		Interpreters: []string{"/lib64/ld-linux-x86-64.so.2"},
 		Layers:       map[string]LayerNeeds{"sha256:a": addon, "sha256:b": lib},
+		Form:         NeedsForm,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("needs (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Needs{}, MergeNeeds(nil)); diff != "" {
+	if diff := cmp.Diff(Needs{Form: NeedsForm}, MergeNeeds(nil)); diff != "" {
 		t.Errorf("needs of nothing (-want +got):\n%s", diff)
 	}
 }
