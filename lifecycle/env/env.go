@@ -84,6 +84,9 @@ func (e *Env) Get(name string) string { return e.vars[name] }
 // Set gives name a value.
 func (e *Env) Set(name, value string) { e.vars[name] = value }
 
+// Unset takes name out.
+func (e *Env) Unset(name string) { delete(e.vars, name) }
+
 // Clone gives a copy that can be changed on its own.
 func (e *Env) Clone() *Env {
 	c := &Env{vars: make(map[string]string, len(e.vars))}

@@ -64,6 +64,13 @@ func Prepare(
 	return r, release, r.addDirs(dir, writable)
 }
 
+// Over gives a writable root filesystem over directories in overlayfs's form, top first. Its own directories are made
+// in dir, which is empty and the caller's to remove.
+func Over(lower []string, dir string) (*Rootfs, error) {
+	r := &Rootfs{Lower: lower}
+	return r, r.addDirs(dir, true)
+}
+
 // addDirs makes the directories that a root filesystem needs besides its layers.
 func (r *Rootfs) addDirs(dir string, writable bool) error {
 	names := []*string{}
