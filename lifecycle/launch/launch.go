@@ -8,6 +8,7 @@
 // The program (cmd/launcher) is in every image and runs at every start of a container, so it is small and fast: of the
 // standard library a little, without fmt, reflection, os/exec or a TOML library, and of this module only the environment
 // rules. That is why the few names of package lifecycle that it needs are repeated here; a test holds them together.
+// A process may refer to variables without a shell when its buildpack marks it: see S2I_EXPAND in expand.go.
 // It starts what any lifecycle of Platform API 0.7 to 0.15 and Buildpack API 0.7 to 0.12 has exported.
 package launch
 
@@ -108,6 +109,7 @@ func prepare(argv, environ []string) (*command, error) {
 	if err := l.runExecD(layers, p.name); err != nil {
 		return nil, err
 	}
+	p = l.expand(p)
 	if p.direct {
 		return l.direct(p)
 	}
@@ -131,6 +133,7 @@ func newLauncher(argv, environ []string) (*launcher, error) {
 		self:      argv[0],
 		env:       env.ForLaunch(environ, processDir, lifecycleDir),
 	}
+	l.env.Unset(expandVariable) // only layers have a say in it
 	l.metadata, err = readMetadata(filepath.Join(l.layersDir, metadataPath))
 	if err != nil {
 		return nil, err

@@ -212,6 +212,31 @@ buildpack-id = "example/new"`))
 	}
 }
 
+func TestExpansion(t *testing.T) {
+	im := newImage(t, twoAPIs+proc("web", `command = ["sh", "-c", 'echo "$@" r=$ROCKET_PORT h=$HOST m=$S2I_EXPAND', "sh", "$(PORT)"]
+args = ["-b0:$(PORT)", "$(HOME)", "$PORT", "$(ROCKET_PORT)$(PORT)", "$(LOOP)"]
+direct = true
+buildpack-id = "example/new"`)+
+		proc("plain", `command = ["echo"]
+args = ["$(PORT)"]
+direct = true
+buildpack-id = "example/new"`)+
+		proc("old", "command = 'echo \"$ROCKET_PORT\"'\nbuildpack-id = \"example/old\""))
+	mark := "PORT=8080\nROCKET_PORT=$(PORT)0\n\nnonsense\n=x\nLOOP=$(LOOP)$(PORT)\nHOST=$(NO)"
+	im.write("layers/example_new/a/env.launch/web/S2I_EXPAND", mark)
+	im.write("layers/example_new/a/env.launch/old/S2I_EXPAND", mark)
+	im.prints("8080 -b0:8080 $(HOME) $PORT 808008080 $(LOOP)8080 r=80800 h=$(NO) m=", "/cnb/process/web")
+	im.prints("8080 $(PORT) r=80800 h=$(NO) m=", "/cnb/process/web", "$(PORT)") // the user's arguments stay
+	im.prints("$(PORT)", "/cnb/process/plain")
+	im.prints("80800", "/cnb/process/old")
+	im.prints("$(PORT)", "/cnb/lifecycle/launcher", "--", "echo", "$(PORT)")
+	im.env = append(im.env, "PORT=$(HOST)", "ROCKET_PORT=", "S2I_EXPAND=HOME=/")
+	im.prints("$(HOST) -b0:$(HOST) $(HOME) $PORT $(HOST)0$(HOST) $(LOOP)$(HOST) r=$(HOST)0 h=$(NO) m=", "/cnb/process/web")
+	im.prints("$(PORT)", "/cnb/process/plain")
+	im.write("layers/example_new/a/exec.d/1", "#!/bin/sh\necho 'PORT = \"81\"' >&3")
+	im.prints("81 x r=810 h=$(NO) m=", "/cnb/process/web", "x")
+}
+
 func TestExecDFailures(t *testing.T) {
 	for name, c := range map[string]struct{ program, part string }{
 		"exit status":   {"#!/bin/sh\nexit 3", "exit status 3"},

@@ -26,6 +26,7 @@ type process struct {
 	name       string // its type; empty for a command of the user
 	command    []string
 	args       []string
+	own        int // how many of args are the image's; the user's come after them
 	direct     bool
 	buildpack  string // ID of who contributed it
 	workingDir string

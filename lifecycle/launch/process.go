@@ -69,6 +69,7 @@ func (l *launcher) withArgs(p process, args []string) (process, error) {
 		}
 	}
 	p.args = slices.Concat(p.command[1:], own, args)
+	p.own = len(p.command) - 1 + len(own)
 	p.command = p.command[:1]
 	return p, nil
 }
