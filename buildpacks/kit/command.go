@@ -46,10 +46,10 @@ const outputTail = 64 << 10
 // stopGrace is how long a command may take to end after it was told to.
 const stopGrace = 5 * time.Second
 
-// Run runs the command and streams its output. The error names the command, the decision behind it and, when it is
-// known, what to do.
+// Run runs the command and streams its output. The error names the command, the decision behind it, the hosts that the
+// output says could not be reached and, when it is known, what to do.
 func (c Command) Run(ctx context.Context) error {
-	tail := &tailWriter{limit: outputTail}
+	said := newOutput()
 	cmd, err := c.prepare(ctx)
 	if err != nil {
 		return err
@@ -63,9 +63,9 @@ func (c Command) Run(ctx context.Context) error {
 		defer filter.flush()
 		out = filter
 	}
-	cmd.Stdout = io.MultiWriter(out, tail)
+	cmd.Stdout = io.MultiWriter(out, said)
 	cmd.Stderr = cmd.Stdout
-	return c.explain(cmd.Run(), tail.String())
+	return c.explain(cmd.Run(), said)
 }
 
 // Output runs the command and gives what it wrote to its standard output, trimmed; its error output is streamed.
@@ -74,14 +74,14 @@ func (c Command) Output(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	tail := &tailWriter{limit: outputTail}
+	said := newOutput()
 	var stdout strings.Builder
 	cmd.Stdout = &stdout
-	cmd.Stderr = tail
+	cmd.Stderr = said
 	if c.Out != nil {
-		cmd.Stderr = io.MultiWriter(c.Out, tail)
+		cmd.Stderr = io.MultiWriter(c.Out, said)
 	}
-	if err := c.explain(cmd.Run(), tail.String()); err != nil {
+	if err := c.explain(cmd.Run(), said); err != nil {
 		return "", err
 	}
 	return strings.TrimSpace(stdout.String()), nil
@@ -90,7 +90,7 @@ func (c Command) Output(ctx context.Context) (string, error) {
 func (c Command) prepare(ctx context.Context) (*exec.Cmd, error) {
 	path, err := lookPath(c.Args[0], c.Env["PATH"])
 	if err != nil {
-		return nil, c.explain(err, "")
+		return nil, c.explain(err, newOutput())
 	}
 	cmd := exec.CommandContext(ctx, path, c.Args[1:]...)
 	cmd.Args[0] = c.Args[0]
@@ -102,7 +102,7 @@ func (c Command) prepare(ctx context.Context) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-func (c Command) explain(err error, output string) error {
+func (c Command) explain(err error, said *output) error {
 	if err == nil {
 		return nil
 	}
@@ -111,13 +111,31 @@ func (c Command) explain(err error, output string) error {
 		why = " (run because " + c.Why + ")"
 	}
 	err = fmt.Errorf("running %q%s: %w", strings.Join(c.Args, " "), why, err)
+	tail := said.tail.String()
 	for _, a := range c.Advice {
-		if strings.Contains(output, a.Sign) {
+		if strings.Contains(tail, a.Sign) {
 			err = fmt.Errorf("%w: %s", err, a.Say)
 			break
 		}
 	}
+	if said.hosts.flush(); len(said.hosts.found) > 0 {
+		err = fmt.Errorf("%w: it %s", err, unreachedText(said.hosts.found))
+	}
 	return err
+}
+
+// output is what is remembered of what a command printed.
+type output struct {
+	tail  tailWriter
+	hosts hostWatch
+}
+
+func newOutput() *output { return &output{tail: tailWriter{limit: outputTail}} }
+
+// Write never fails.
+func (o *output) Write(p []byte) (int, error) {
+	_, _ = o.tail.Write(p)
+	return o.hosts.Write(p)
 }
 
 // lookPath finds a program in path, which need not be the PATH of this process.

@@ -9,7 +9,8 @@ import (
 
 // CommandLine is a command as a Procfile or a package.json script has it, when no shell is needed to run it.
 type CommandLine struct {
-	// Env are the assignments before the command, in order: NODE_ENV=production node server.js.
+	// Env are the assignments before the command, in order: NODE_ENV=production node server.js. When Args refer to PORT,
+	// the mark for the launcher is one of them (see Listen).
 	Env []Assignment
 	// Args is the command and its arguments, quotes removed.
 	Args []string
@@ -28,21 +29,49 @@ const shellOnly = "|&;<>()$`*?[]{}~#!\n"
 const MaxCommandLine = 128 << 10
 
 // ParseCommandLine splits a command line as a shell would, as long as there is nothing in it that a shell would act on:
-// then the error wraps ErrNeedsShell and names the first such thing. A leading "exec" is dropped. An empty command
-// line is an error of its own.
+// then the error wraps ErrNeedsShell and names the first such thing. References to PORT ($PORT, ${PORT}, ${PORT:-3000}) in
+// arguments need no shell: they become [Port]. A leading "exec" is dropped. An empty command line is an error of its own.
 func ParseCommandLine(line string) (CommandLine, error) {
 	if len(line) > MaxCommandLine || !utf8.ValidString(line) || strings.ContainsRune(line, 0) {
 		return CommandLine{}, errors.New("the command is too long or no text")
 	}
-	words, err := splitWords(strings.TrimSpace(line))
+	words, ports, err := splitWords(strings.TrimSpace(line))
 	if err != nil {
 		return CommandLine{}, err
 	}
+	c, words, err := assignments(words)
+	if err != nil {
+		return CommandLine{}, err
+	}
+	if len(ports) > 0 {
+		value, err := portDefault(ports)
+		if err != nil {
+			return CommandLine{}, err
+		}
+		if strings.Contains(line, Port) || words[0].ports {
+			return CommandLine{}, fmt.Errorf("%w: it uses %q in a way that only a shell can", ErrNeedsShell, "$PORT")
+		}
+		c.Env = append(c.Env, Assignment{Name: ExpandVariable, Value: "PORT=" + value})
+	}
+	for _, w := range words {
+		c.Args = append(c.Args, w.text)
+	}
+	if shellBuiltin(c.Args[0]) {
+		return CommandLine{}, fmt.Errorf("%w: %q is a command of the shell", ErrNeedsShell, c.Args[0])
+	}
+	return c, nil
+}
+
+// assignments takes the assignments and "exec" from before the command.
+func assignments(words []word) (CommandLine, []word, error) {
 	var c CommandLine
 	for len(words) > 0 {
 		name, value, ok := words[0].assignment()
 		if !ok {
 			break
+		}
+		if words[0].ports {
+			return c, nil, fmt.Errorf("%w: it gives %s the value of PORT", ErrNeedsShell, name)
 		}
 		c.Env = append(c.Env, Assignment{Name: name, Value: value})
 		words = words[1:]
@@ -50,16 +79,10 @@ func ParseCommandLine(line string) (CommandLine, error) {
 	if len(words) > 0 && words[0].text == "exec" {
 		words = words[1:]
 	}
-	for _, w := range words {
-		c.Args = append(c.Args, w.text)
+	if len(words) == 0 {
+		return c, nil, errors.New("the command is empty")
 	}
-	if len(c.Args) == 0 {
-		return CommandLine{}, errors.New("the command is empty")
-	}
-	if shellBuiltin(c.Args[0]) {
-		return CommandLine{}, fmt.Errorf("%w: %q is a command of the shell", ErrNeedsShell, c.Args[0])
-	}
-	return c, nil
+	return c, words, nil
 }
 
 // NeedsOneCommand tells whether a command line that needs a shell is still one command, so that the shell can be
@@ -85,6 +108,7 @@ func shellBuiltin(word string) bool {
 type word struct {
 	text   string
 	equals int
+	ports  bool // it refers to PORT
 }
 
 func (w word) assignment() (name, value string, ok bool) {
@@ -107,6 +131,9 @@ type splitter struct {
 	text   strings.Builder
 	inWord bool
 	equals int
+	// ports are the defaults that references to PORT name; inPorts is how many there were before this word.
+	ports   []string
+	inPorts int
 }
 
 func (s *splitter) add(text string) {
@@ -116,27 +143,42 @@ func (s *splitter) add(text string) {
 
 func (s *splitter) end() {
 	if s.inWord {
-		s.words = append(s.words, word{text: s.text.String(), equals: s.equals})
+		s.words = append(s.words, word{text: s.text.String(), equals: s.equals,
+			ports: len(s.ports) > s.inPorts})
 	}
 	s.text.Reset()
-	s.inWord, s.equals = false, -1
+	s.inWord, s.equals, s.inPorts = false, -1, len(s.ports)
 }
 
-func splitWords(line string) ([]word, error) {
+// port reads a reference to PORT at the start of rest and tells how long it was, 0 when there is none.
+func (s *splitter) port(rest string) int {
+	n, fallback := portReference(rest)
+	if n > 0 {
+		s.add(Port)
+		s.ports = append(s.ports, fallback)
+	}
+	return n
+}
+
+// splitWords gives the words of line, and the defaults that its references to PORT name.
+func splitWords(line string) ([]word, []string, error) {
 	s := &splitter{equals: -1}
 	for i := 0; i < len(line); {
 		n, err := s.step(line[i:])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		i += n
 	}
 	s.end()
-	return s.words, nil
+	return s.words, s.ports, nil
 }
 
 // step reads one character, escape or quoted string from the start of rest and tells how long it was.
 func (s *splitter) step(rest string) (int, error) {
+	if n := s.port(rest); n > 0 {
+		return n, nil
+	}
 	c := rest[0]
 	switch {
 	case c == ' ' || c == '\t' || c == '\r':
@@ -189,6 +231,10 @@ func operator(rest string) string {
 func (s *splitter) doubleQuoted(rest string) (int, error) {
 	s.add("")
 	for i := 1; i < len(rest); i++ {
+		if n := s.port(rest[i:]); n > 0 {
+			i += n - 1
+			continue
+		}
 		switch c := rest[i]; c {
 		case '"':
 			return i + 1, nil

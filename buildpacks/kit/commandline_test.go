@@ -26,6 +26,12 @@ func TestParseCommandLine(t *testing.T) {
 		{"run 'A'=1", kit.CommandLine{Args: []string{"run", "A=1"}}},
 		{"say it#is ok! a~b", kit.CommandLine{Args: []string{"say", "it#is", "ok!", "a~b"}}},
 		{"bind '0.0.0.0:$PORT'", kit.CommandLine{Args: []string{"bind", "0.0.0.0:$PORT"}}},
+		{`serve -b 0.0.0.0:$PORT "--x=${PORT}/y" ${PORT:-3000}`, kit.CommandLine{
+			Env:  []kit.Assignment{{"S2I_EXPAND", "PORT=3000"}},
+			Args: []string{"serve", "-b", "0.0.0.0:$(PORT)", "--x=$(PORT)/y", "$(PORT)"}}},
+		{"A=1 exec serve $PORT", kit.CommandLine{
+			Env: []kit.Assignment{{"A", "1"}, {"S2I_EXPAND", "PORT=8080"}}, Args: []string{"serve", "$(PORT)"}}},
+		{"say '$(PORT)'", kit.CommandLine{Args: []string{"say", "$(PORT)"}}},
 		{"grüße ä", kit.CommandLine{Args: []string{"grüße", "ä"}}},
 	} {
 		got, err := kit.ParseCommandLine(c.line)
@@ -40,7 +46,9 @@ func TestParseCommandLine(t *testing.T) {
 
 func TestNeedsShell(t *testing.T) {
 	for line, sign := range map[string]string{
-		"a && b": `"&&"`, "a | b": `"|"`, "a || b": `"||"`, "a; b": `";"`, "a > f": `">"`, "a $PORT": `"$PORT"`,
+		"a && b": `"&&"`, "a | b": `"|"`, "a || b": `"||"`, "a; b": `";"`, "a > f": `">"`, "a $PORTS": `"$PORTS"`,
+		"A=$PORT b": "A the value", "$PORT b": "only a shell", "a '$(PORT)' $PORT": "only a shell",
+		"a ${PORT:-1} ${PORT:-2}": "more than one default", "a ${PORT-1}": `"$"`, "a ${PORT:-$X}": `"$"`, "a ${PORT": `"$"`,
 		`a "x $Y/z"`: `"$Y"`, "a `b`": "\"`\"", "a $(b)": `"$("`, "ls *": `"*"`, "ls ~/x": `"~"`, "a # b": `"#"`,
 		"cd x": "cd", "source env": "source", "a {b,c}": `"{"`, "a ${B:-c}": `"$"`,
 	} {
@@ -59,7 +67,8 @@ func TestNeedsShell(t *testing.T) {
 func TestProcess(t *testing.T) {
 	for command, want := range map[string][]string{
 		"./server":             {"./server"},
-		"./server -p $PORT":    {"sh", "-c", "exec ./server -p $PORT"},
+		"./server -p $PORT":    {"./server", "-p", "$(PORT)"},
+		"./server -p $POR":     {"sh", "-c", "exec ./server -p $POR"},
 		"./a && ./b":           {"sh", "-c", "./a && ./b"},
 		"A=1 ./server -p $P":   {"sh", "-c", "A=1 ./server -p $P"},
 		"cd x && ./server":     {"sh", "-c", "cd x && ./server"},
@@ -78,7 +87,7 @@ func TestProcess(t *testing.T) {
 
 // FuzzParseCommandLine checks that what was split can be put together again.
 func FuzzParseCommandLine(f *testing.F) {
-	for _, s := range []string{"node server.js", `A=1 x "a\"b" 'c' d\ e`, "a $B", "a && b", "exec", "'", "=", "\\"} {
+	for _, s := range []string{"node server.js", `A=1 x "a\"b" 'c' d\ e`, "a $B", "a $PORT ${PORT:-1}", "a && b", "exec", "'", "=", "\\"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {

@@ -31,7 +31,25 @@ type Constraint struct {
 	Value string
 	// Source is where it stands, as file:line, or the name of an environment variable.
 	Source string
+	// Kind tells how binding it is; empty means Range.
+	Kind Kind
 }
+
+// Kind is how binding a constraint is.
+type Kind string
+
+// The kinds of constraints.
+const (
+	// Range must be met.
+	Range Kind = ""
+	// Override is the user's word for this build; it counts alone, in place of what the files say.
+	Override Kind = "override"
+	// Minimum is met by the version named and by every later one: the go line of a go.mod, rust-version.
+	Minimum Kind = "minimum"
+	// Hint is what a tool's own file recommends to developers (.nvmrc, .python-version). It counts as long as there is such
+	// a version; where there is none it gives way, unless the user asked for strictness.
+	Hint Kind = "hint"
+)
 
 // String gives the constraint and where it comes from.
 func (c Constraint) String() string {
@@ -56,6 +74,9 @@ func (n Need) Require() libcnb.BuildPlanRequire {
 	if n.Version.Value != "" {
 		meta["version"] = n.Version.Value
 		meta["version-source"] = n.Version.Source
+		if n.Version.Kind != Range {
+			meta["version-kind"] = string(n.Version.Kind)
+		}
 	}
 	if n.Build {
 		meta["build"] = true

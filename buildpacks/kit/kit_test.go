@@ -170,6 +170,12 @@ func TestCommandError(t *testing.T) {
 	if err == nil || err.Error() != want || kit.ExitCode(err) != 3 {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
+	c.Env = tool(t, "greet", `echo "fetch failed: https://who.example.com/: getaddrinfo ENOTFOUND who.example.com"; exit 1`)
+	const unreached = `running "greet" (run because Greetfile is there): exit status 1: ` +
+		`it could not reach who.example.com (its name does not resolve)`
+	if err := c.Run(t.Context()); err == nil || err.Error() != unreached {
+		t.Errorf("got %v\nwant %s", err, unreached)
+	}
 	c.Args = []string{"nowhere"}
 	if err := c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "not in the build image") {
 		t.Errorf("a missing tool: %v", err)
