@@ -66,6 +66,8 @@ func group(ctx context.Context, o Options) (*lifecycle.BuildMetadata, error) {
 	b := &building{Options: o, env: env.ForBuild(o.Environ), plan: o.Plan}
 	for _, bp := range buildpacks {
 		if err := b.one(ctx, bp); err != nil {
+			// Who runs this phase finds out which buildpack it was; that it failed is what counts.
+			_ = lifecycle.WriteFailure(o.LayersDir, lifecycle.Failure{Buildpack: bp.Info.ID})
 			return nil, err
 		}
 	}

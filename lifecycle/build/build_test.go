@@ -281,8 +281,11 @@ func TestFailures(t *testing.T) {
 			if strings.Contains(s.out.String(), "NEVER") {
 				t.Error("the next buildpack ran")
 			}
-			if _, err := os.Stat(s.layers("config")); !errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(s.layers("config/metadata.toml")); !errors.Is(err, os.ErrNotExist) {
 				t.Error("metadata was written")
+			}
+			if f, err := lifecycle.ReadFailure(s.layers("")); err != nil || f.Buildpack != "example/a" {
+				t.Errorf("the failure is told as %+v, %v", f, err)
 			}
 		})
 	}
