@@ -1,0 +1,218 @@
+package dockerfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"s2i/lifecycle"
+	"s2i/lifecycle/image"
+	"s2i/lifecycle/progress"
+	"s2i/lifecycle/sandbox"
+	"s2i/lifecycle/store"
+)
+
+// Options says what to build. File, Context, Store, Images and Sandbox are required.
+type Options struct {
+	File *File
+	// Context is the build context.
+	Context *Context
+	// Contexts are further ones, by the name that FROM and --from use for them: a *Context, or the reference of an image.
+	Contexts map[string]NamedContext
+	Store    *store.Store
+	Images   *image.Client
+	Sandbox  sandbox.Sandbox
+	// Target is the stage to build; empty means the last.
+	Target string
+	// Platform is what the image is for.
+	Platform lifecycle.Target
+	// Args are the build arguments (--build-arg).
+	Args map[string]string
+	// Labels and Annotations are added to the image.
+	Labels, Annotations map[string]string
+	// Secrets are the files behind the ids of RUN --mount=type=secret.
+	Secrets map[string]string
+	// SSH are the agent sockets behind the ids of RUN --mount=type=ssh.
+	SSH map[string]string
+	// Hosts are lines for /etc/hosts: name → address.
+	Hosts map[string]string
+	// Network is that of RUN instructions that ask for none of their own.
+	Network sandbox.Network
+	Limits  sandbox.Limits
+	// NoCache runs every instruction anew.
+	NoCache bool
+	// NoCacheStages are the stages that are run anew.
+	NoCacheStages []string
+	Compression   store.Compression
+	// Created is the image's time of creation; zero means the fixed one of reproducible images.
+	Created time.Time
+	// Git checks a repository out for ADD, given as source.ParseRef reads it, and tells which commit that is; nil when
+	// repositories cannot be fetched.
+	Git func(ctx context.Context, ref string) (dir, commit string, release func(), err error)
+	// Offline forbids downloads.
+	Offline bool
+}
+
+// NamedContext is what a name given with --build-context stands for: a directory or an image.
+type NamedContext struct {
+	Dir   *Context
+	Image image.Ref
+}
+
+// Result is what a build gave.
+type Result struct {
+	Image v1.Image
+	// Base is the reference of the image that the target stage stands on, empty for scratch.
+	Base string
+	// Ran is the number of instructions that were run and not found in the cache.
+	Ran int
+}
+
+// Build builds an image.
+func Build(ctx context.Context, o Options) (*Result, error) {
+	target, err := o.File.target(o.Target)
+	if err != nil {
+		return nil, err
+	}
+	unpin, err := o.Store.Pin()
+	if err != nil {
+		return nil, err
+	}
+	defer unpin()
+	b := &builder{Options: o, slots: make(chan struct{}, max(2, runtime.NumCPU()))}
+	defer b.close()
+	if err := b.globals(); err != nil {
+		return nil, err
+	}
+	for _, w := range o.File.Warnings {
+		progress.Warn(ctx, "%s: %s", o.File.Name, w)
+	}
+	if err := b.plan(target); err != nil {
+		return nil, err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	var made *state
+	for _, s := range b.stages {
+		if s == nil {
+			continue
+		}
+		group.Go(func() error {
+			st, err := s.state(ctx)
+			if err != nil || s.index != target {
+				return err
+			}
+			made = st
+			return b.force(ctx, st.chain)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return b.finish(context.WithoutCancel(ctx), made)
+}
+
+// builder is the state of one build.
+type builder struct {
+	Options
+	// args are the global arguments, with the platform's.
+	args vars
+	// stages are those that the target needs, by index; nil for the others.
+	stages []*stage
+	// slots bounds how many instructions run at once.
+	slots chan struct{}
+
+	mu      sync.Mutex
+	ran     int
+	closers []func()
+	used    map[string]bool // build arguments that an ARG asked for
+}
+
+// onClose calls f when the build is over.
+func (b *builder) onClose(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closers = append(b.closers, f)
+}
+
+func (b *builder) close() {
+	for _, f := range slices.Backward(b.closers) {
+		f()
+	}
+}
+
+// plan finds the stages that the target needs.
+func (b *builder) plan(target int) error {
+	b.stages = make([]*stage, len(b.File.Stages))
+	return b.need(target)
+}
+
+func (b *builder) need(i int) error {
+	if b.stages[i] != nil {
+		return nil
+	}
+	s := &stage{b: b, index: i, src: b.File.Stages[i]}
+	b.stages[i] = s
+	deps, err := s.dependencies()
+	if err != nil {
+		return err
+	}
+	for _, d := range deps {
+		if err := b.need(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unusedArgs warns of build arguments that no ARG asked for.
+func (b *builder) unusedArgs(ctx context.Context) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(b.Args)) {
+		if !b.used[name] && !slices.Contains(proxyArgs, name) {
+			progress.Warn(ctx, "build argument %s: no ARG instruction that was built asks for it", name)
+		}
+	}
+}
+
+func (b *builder) use(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.used == nil {
+		b.used = map[string]bool{}
+	}
+	b.used[name] = true
+}
+
+// force makes the layers of a chain, those that nothing was cached for, in order.
+func (b *builder) force(ctx context.Context, chain []*node) error {
+	for _, n := range chain {
+		if _, err := n.force(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errNoResult cannot happen: the target is always among the stages.
+var errNoResult = errors.New("the build gave no result")
+
+func (b *builder) finish(ctx context.Context, st *state) (*Result, error) {
+	if st == nil {
+		return nil, errNoResult
+	}
+	b.unusedArgs(ctx)
+	img, err := b.image(ctx, st)
+	if err != nil {
+		return nil, fmt.Errorf("putting the image together: %w", err)
+	}
+	return &Result{Image: img, Base: st.baseName, Ran: b.ran}, nil
+}

@@ -1,0 +1,307 @@
+package dockerfile
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/patternmatcher"
+
+	"s2i/lifecycle/listing"
+	"s2i/lifecycle/store"
+)
+
+// copying is a COPY, or an ADD of local files.
+type copying struct {
+	text     string // for the history
+	sources  []string
+	contents []instructions.SourceContent
+	dest     string
+	from     string
+	chown    string
+	chmod    string
+	exclude  []string
+	parents  bool
+	link     bool
+	unpack   bool  // archives among the sources are unpacked
+	remote   files // the tree that the sources are in, when it came over the network
+}
+
+func copyOf(c *instructions.CopyCommand) copying {
+	return copying{text: fmt.Sprint(c), sources: c.SourcePaths, contents: c.SourceContents, dest: c.DestPath, from: c.From,
+		chown: c.Chown, chmod: c.Chmod, exclude: c.ExcludePatterns, parents: c.Parents, link: c.Link}
+}
+
+// copy evaluates a COPY. Its key holds the content of what it copies, but not where a stage got that from.
+func (s *stage) copy(ctx context.Context, st *state, c copying) error {
+	var chmod func(int64, bool) int64
+	if c.chmod != "" {
+		var err error
+		if chmod, err = parseChmod(c.chmod); err != nil {
+			return err
+		}
+	}
+	dest, toDir := destination(st.config.Config.WorkingDir, c.dest)
+	toDir = toDir || len(c.sources)+len(c.contents) > 1
+	tree, id, err := s.tree(ctx, st, c.from)
+	if err != nil {
+		return err
+	}
+	if c.remote != nil {
+		tree = func(context.Context) (files, error) { return c.remote, nil }
+	}
+	g := &gathering{s: s, c: c, tree: tree}
+	digest, err := s.b.content(ctx, id, g)
+	if err != nil {
+		return err
+	}
+	below := st.chain
+	if c.link {
+		below = nil
+	}
+	key, err := chained(below, "copy", dest, toDir, c.chown, c.chmod, digest)
+	if err != nil {
+		return err
+	}
+	s.append(st, c.text+" # buildkit", key, func(ctx context.Context, n *node) (made, error) {
+		return s.b.makeCopy(ctx, n, g, placement{dest: dest, toDir: toDir, chmod: chmod}, below)
+	})
+	return nil
+}
+
+// destination makes a destination absolute; a slash or a dot at its end means a directory.
+func destination(workdir, dest string) (string, bool) {
+	toDir := strings.HasSuffix(dest, "/") || strings.HasSuffix(dest, "/.") || dest == "." || dest == ".." || strings.HasSuffix(dest, "/..")
+	if !path.IsAbs(dest) {
+		dest = path.Join("/", workdir, dest)
+	}
+	return listing.Clean(dest), toDir
+}
+
+// tree opens what --from names: a stage, a named context, an image, or the build context. id names its content, when
+// that is known before its files are; "" otherwise.
+func (s *stage) tree(ctx context.Context, st *state, from string) (open func(context.Context) (files, error), id string, err error) {
+	have := func(f files) func(context.Context) (files, error) {
+		return func(context.Context) (files, error) { return f, nil }
+	}
+	if from == "" {
+		return have(s.b.Context), "", nil
+	}
+	i, ok, err := s.b.File.from(s.index, from)
+	if err != nil {
+		return nil, "", err
+	}
+	if !ok {
+		if c, named := s.b.Contexts[from]; named && c.Dir != nil {
+			return have(c.Dir), "", nil
+		}
+	}
+	var source *state
+	if ok {
+		source, err = s.b.stages[i].state(ctx)
+	} else {
+		source, err = s.b.fromImage(ctx, from, st.platform)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if len(source.chain) > 0 {
+		id = source.chain[len(source.chain)-1].key
+	}
+	return func(ctx context.Context) (files, error) {
+		s.ahead(ctx, st)
+		return s.b.view(ctx, source.chain)
+	}, id, nil
+}
+
+// ahead begins to make what the stage has so far: when a stage has to be looked into, that takes time, and what this one
+// has will hardly be in the cache either.
+func (s *stage) ahead(ctx context.Context, st *state) {
+	chain := slices.Clone(st.chain)
+	go func() { _ = s.b.force(ctx, chain) }() // whoever needs it gets the error
+}
+
+// gathering collects the sources of a copying when they are needed, once.
+type gathering struct {
+	s    *stage
+	c    copying
+	tree func(context.Context) (files, error)
+	out  []gathered
+	done bool
+}
+
+// gather gives the sources. It is not called by several goroutines at once.
+func (g *gathering) gather(ctx context.Context) ([]gathered, error) {
+	if g.done {
+		return g.out, nil
+	}
+	if len(g.c.sources) > 0 {
+		tree, err := g.tree(ctx)
+		if err != nil {
+			return nil, err
+		}
+		x := &gatherer{from: tree, parents: g.c.parents}
+		if len(g.c.exclude) > 0 {
+			if x.exclude, err = patternmatcher.New(g.c.exclude); err != nil {
+				return nil, fmt.Errorf("reading --exclude: %w", err)
+			}
+		}
+		for _, src := range g.c.sources {
+			if err := x.pattern(ctx, src); err != nil {
+				return nil, err
+			}
+		}
+		g.out = x.out
+		if g.c.unpack {
+			if err := g.unpackArchives(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, c := range g.c.contents {
+		g.out = append(g.out, inline(c))
+	}
+	g.done = true
+	return g.out, nil
+}
+
+// inline is a file that stands in the Dockerfile.
+func inline(c instructions.SourceContent) gathered {
+	sum := sha256.Sum256([]byte(c.Data))
+	e := listing.Entry{Name: c.Path, Type: tar.TypeReg, Mode: 0o644, Size: int64(len(c.Data)), Digest: hex.EncodeToString(sum[:])}
+	return gathered{base: c.Path, entries: []listing.Entry{e}, data: []byte(c.Data)}
+}
+
+const recordContent = "dockerfile-content"
+
+// content is the digest of what a copying copies. What a stage holds is remembered by the stage's key.
+func (b *builder) content(ctx context.Context, id string, g *gathering) (string, error) {
+	key := ""
+	if id != "" {
+		var err error
+		if key, err = chained(nil, "content", id, g.c.sources, g.c.contents, g.c.exclude, g.c.parents, g.c.unpack); err != nil {
+			return "", err
+		}
+		var known string
+		if b.Store.Record(recordContent, key, &known) == nil && !b.NoCache {
+			return known, nil
+		}
+	}
+	sources, err := g.gather(ctx)
+	if err != nil {
+		return "", fmt.Errorf("copying: %w", err)
+	}
+	digest, err := contentDigest(sources)
+	if err != nil || key == "" {
+		return digest, err
+	}
+	return digest, b.Store.SetRecord(recordContent, key, digest)
+}
+
+// makeCopy makes the layer of a COPY, straight from its sources.
+func (b *builder) makeCopy(ctx context.Context, n *node, g *gathering, p placement, below []*node) (made, error) {
+	sources, err := g.gather(ctx)
+	if err != nil {
+		return made{}, err
+	}
+	image, err := b.view(ctx, below)
+	if err != nil {
+		return made{}, err
+	}
+	p.target = image.View
+	if p.owner, err = image.owner(ctx, g.c); err != nil {
+		return made{}, err
+	}
+	items, err := p.place(sources)
+	if err != nil {
+		return made{}, fmt.Errorf("copying: %w", err)
+	}
+	return b.pack(ctx, n, items)
+}
+
+// owner is the owner of what is copied; nil leaves that of the sources: for files of the build context, root.
+func (r *rootfs) owner(ctx context.Context, c copying) (*ids, error) {
+	if c.chown == "" {
+		if c.from == "" && !c.unpack {
+			return &ids{}, nil
+		}
+		return nil, nil
+	}
+	owner, err := r.user(ctx, c.chown, true)
+	if err != nil {
+		return nil, fmt.Errorf("--chown=%s: %w", c.chown, err)
+	}
+	return &owner, nil
+}
+
+// pack makes a layer of items.
+func (b *builder) pack(ctx context.Context, n *node, items []*item) (made, error) {
+	b.count()
+	l, err := b.Store.Layer(ctx, func(ctx context.Context, w io.Writer) error { return writeItems(ctx, w, items) },
+		store.LayerOptions{Key: n.layerKey(), Need: store.Blob, Compression: b.Compression})
+	if err != nil {
+		return made{}, err
+	}
+	return ready(l), nil
+}
+
+// layerKey is the key under which the store keeps the layer; none when the cache must not be used.
+func (n *node) layerKey() string {
+	if n.fresh {
+		return ""
+	}
+	return n.key
+}
+
+func (b *builder) count() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ran++
+}
+
+// makeDir makes the layer of a WORKDIR: the directories that are missing, owned by the user of the stage.
+func (b *builder) makeDir(ctx context.Context, n *node, dir, user string) (made, error) {
+	image, err := b.view(ctx, n.below)
+	if err != nil {
+		return made{}, err
+	}
+	p := &placement{target: image.View, items: map[string]*item{}}
+	if user != "" {
+		owner, err := image.user(ctx, user, false)
+		if err != nil {
+			return made{}, err
+		}
+		p.owner = &owner
+	}
+	at, err := image.Resolve(dir, true)
+	if err != nil {
+		return made{}, err
+	}
+	if e := image.Lstat(at); e != nil && !e.IsDir() {
+		return made{}, fmt.Errorf("WORKDIR %s: it is a file in the image", dir)
+	}
+	items, err := p.dirs(at)
+	if err != nil {
+		return made{}, err
+	}
+	return b.pack(ctx, n, items)
+}
+
+func (p *placement) dirs(dir string) ([]*item, error) {
+	if err := p.makeDirs(dir); err != nil {
+		return nil, err
+	}
+	var items []*item
+	for _, it := range p.items {
+		items = append(items, it)
+	}
+	slices.SortFunc(items, func(a, b *item) int { return strings.Compare(a.Name, b.Name) })
+	return items, nil
+}

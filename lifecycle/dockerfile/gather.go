@@ -1,0 +1,212 @@
+package dockerfile
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/moby/patternmatcher"
+
+	"s2i/lifecycle/listing"
+)
+
+// gathered is one source of a COPY or ADD: a file, or a directory with what is below it.
+type gathered struct {
+	from files
+	// base is the name that a file gets in a directory.
+	base string
+	// parents is the directory below the destination that --parents keeps.
+	parents string
+	// above are the directories of parents, outermost first.
+	above []listing.Entry
+	// entries begin with the source itself. Names are those in from; digests are filled.
+	entries []listing.Entry
+	// rooted tells that the source is an archive that says how the directory is that it is unpacked into.
+	rooted bool
+	// data is the content of a file that stands in the Dockerfile.
+	data []byte
+}
+
+// root is the source itself.
+func (g *gathered) root() *listing.Entry { return &g.entries[0] }
+
+// gatherer collects the sources of one instruction.
+type gatherer struct {
+	from    files
+	exclude *patternmatcher.PatternMatcher
+	parents bool
+	out     []gathered
+}
+
+// maxGathered bounds the files of one instruction.
+const maxGathered = 2_000_000
+
+// pattern gathers what one source pattern means.
+func (g *gatherer) pattern(ctx context.Context, pattern string) error {
+	pivot := ""
+	clean := strings.TrimPrefix(pattern, "/")
+	if before, after, ok := strings.Cut(clean, "/./"); ok && g.parents {
+		pivot, clean = listing.Clean(before), path.Join(before, after)
+	} else if after, ok := strings.CutPrefix(clean, "./"); ok {
+		clean = after
+	}
+	names, err := match(g.from, clean)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := g.source(ctx, name, pivot, hasWildcard(clean)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *gatherer) source(ctx context.Context, name, pivot string, wild bool) error {
+	at, err := g.from.resolve(name)
+	if err != nil {
+		return err
+	}
+	e, err := g.from.lstat(at)
+	if err != nil {
+		return err
+	}
+	if e == nil {
+		if wild {
+			return nil
+		}
+		return fmt.Errorf("%q is not there, or is left out by the ignore rules", "/"+name)
+	}
+	one := gathered{from: g.from, base: path.Base("/" + name)}
+	if g.parents {
+		if err := g.keepParents(&one, name, pivot, e.IsDir()); err != nil {
+			return err
+		}
+	}
+	if err := g.walk(ctx, &one, *e, at); err != nil {
+		return err
+	}
+	if len(one.entries) > 0 {
+		g.out = append(g.out, one)
+	}
+	return nil
+}
+
+// keepParents records the directories between the pivot and the source, which --parents makes below the destination.
+func (g *gatherer) keepParents(one *gathered, name, pivot string, isDir bool) error {
+	rel := name
+	if pivot != "" {
+		rel = strings.TrimPrefix(strings.TrimPrefix(name, pivot), "/")
+	}
+	dir := path.Dir("/" + rel)
+	if isDir {
+		dir = "/" + rel
+	}
+	one.parents = listing.Clean(dir)
+	above := ""
+	for _, el := range strings.Split(one.parents, "/") {
+		if el == "" {
+			continue
+		}
+		above = path.Join(above, el)
+		if isDir && above == one.parents {
+			break
+		}
+		at, err := g.from.resolve(path.Join(pivot, above))
+		if err != nil {
+			return err
+		}
+		e, err := g.from.lstat(at)
+		if err != nil {
+			return err
+		}
+		if e != nil {
+			keep := *e
+			keep.Name = above
+			one.above = append(one.above, keep)
+		}
+	}
+	return nil
+}
+
+// walk adds an entry and what is below it. top is where the walk began.
+func (g *gatherer) walk(ctx context.Context, one *gathered, e listing.Entry, top string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if out, err := g.excluded(e.Name, top); err != nil || out && (!e.IsDir() || !g.exclude.Exclusions()) {
+		return err
+	}
+	if len(one.entries) >= maxGathered {
+		return fmt.Errorf("there are more than %d files in %q", maxGathered, "/"+top)
+	}
+	if e.Type == tar.TypeReg {
+		digest, err := g.from.digest(ctx, &e)
+		if err != nil {
+			return err
+		}
+		e.Digest = digest
+	}
+	one.entries = append(one.entries, e)
+	if !e.IsDir() {
+		return nil
+	}
+	names, err := g.from.names(e.Name)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		child, err := g.from.lstat(path.Join(e.Name, n))
+		if err != nil {
+			return err
+		}
+		if child == nil {
+			continue
+		}
+		if err := g.walk(ctx, one, *child, top); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// excluded tells whether --exclude leaves a name out: by its place in the tree, or in the directory that is copied.
+func (g *gatherer) excluded(name, top string) (bool, error) {
+	if g.exclude == nil || name == "" {
+		return false, nil
+	}
+	out, err := g.exclude.MatchesOrParentMatches(name)
+	if err != nil || out {
+		return out, err
+	}
+	rel := strings.TrimPrefix(strings.TrimPrefix(name, top), "/")
+	if rel == "" || rel == name {
+		return false, nil
+	}
+	return g.exclude.MatchesOrParentMatches(rel)
+}
+
+// contentDigest names what sources hold: names, types, modes, owners, links and contents.
+func contentDigest(sources []gathered) (string, error) {
+	sum := sha256.New()
+	enc := json.NewEncoder(sum)
+	for _, g := range sources {
+		if err := enc.Encode([]any{g.base, g.parents, g.above, len(g.entries)}); err != nil {
+			return "", err
+		}
+		top := g.root().Name
+		for _, e := range g.entries {
+			e.Name = strings.TrimPrefix(strings.TrimPrefix(e.Name, top), "/")
+			e.SameAs = ""
+			if err := enc.Encode(e); err != nil {
+				return "", err
+			}
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}

@@ -1,0 +1,125 @@
+package dockerfile
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"s2i/lifecycle"
+	"s2i/lifecycle/archive"
+)
+
+// image puts the image together. It records where its base ends, so that it can be rebased.
+func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
+	config := st.config.DeepCopy()
+	created := b.Created
+	if created.IsZero() {
+		created = archive.Epoch
+	}
+	layers := make([]v1.Layer, len(st.chain))
+	config.RootFS = v1.RootFS{Type: "layers"}
+	for i, n := range st.chain {
+		l, err := n.force(ctx)
+		if err != nil {
+			return nil, err
+		}
+		diffID, err := l.DiffID()
+		if err != nil {
+			return nil, err
+		}
+		layers[i] = l
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, diffID)
+	}
+	stamp(config, st.base, created)
+	if err := b.label(config, st); err != nil {
+		return nil, err
+	}
+	img, err := mutate.AppendLayers(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON), layers...)
+	if err != nil {
+		return nil, err
+	}
+	if img, err = mutate.ConfigFile(img, config); err != nil {
+		return nil, err
+	}
+	annotations := maps.Clone(b.Annotations)
+	if len(annotations) == 0 {
+		return img, nil
+	}
+	annotated, ok := mutate.Annotations(img, annotations).(v1.Image)
+	if !ok {
+		return nil, fmt.Errorf("annotating the image: it is no image")
+	}
+	return annotated, nil
+}
+
+// stamp gives the image and the history of this build their time, and the base's layers a history when it has none.
+func stamp(config *v1.ConfigFile, base int, created time.Time) {
+	config.Created = v1.Time{Time: created}
+	config.Container = ""
+	described, entries := 0, 0
+	for entries < len(config.History) && described < base {
+		if !config.History[entries].EmptyLayer {
+			described++
+		}
+		entries++
+	}
+	for i := range config.History {
+		if config.History[i].Created.IsZero() {
+			config.History[i].Created = v1.Time{Time: created}
+		}
+	}
+	total := 0
+	for _, h := range config.History {
+		if !h.EmptyLayer {
+			total++
+		}
+	}
+	if missing := len(config.RootFS.DiffIDs) - total; missing > 0 { // the base does not tell
+		head := make([]v1.History, missing)
+		for i := range head {
+			head[i] = v1.History{Created: v1.Time{Time: created}, CreatedBy: "base layer"}
+		}
+		config.History = append(head, config.History...)
+	}
+}
+
+// label adds the labels that were asked for, and where the base ends.
+func (b *builder) label(config *v1.ConfigFile, st *state) error {
+	labels := maps.Clone(config.Config.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	delete(labels, lifecycle.LabelLayersMetadata) // the base's own says nothing about this image
+	maps.Copy(labels, b.Labels)
+	if st.base > 0 {
+		top := config.RootFS.DiffIDs[st.base-1].String()
+		meta, err := json.Marshal(lifecycle.LayersMetadata{RunImage: lifecycle.RunImageMetadata{
+			TopLayer: top, Reference: cmp.Or(st.baseName, top)}})
+		if err != nil {
+			return err
+		}
+		labels[lifecycle.LabelLayersMetadata] = string(meta)
+		base, err := st.baseImage.ConfigFile()
+		if err != nil {
+			return err
+		}
+		was, err := json.Marshal(base.Config)
+		if err != nil {
+			return err
+		}
+		labels[lifecycle.LabelBaseConfig] = string(was)
+	}
+	config.Config.Labels = labels
+	if len(labels) == 0 {
+		config.Config.Labels = nil
+	}
+	return nil
+}

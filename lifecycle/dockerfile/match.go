@@ -1,0 +1,63 @@
+package dockerfile
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"s2i/lifecycle/listing"
+)
+
+// match gives the names in a tree that a source pattern of COPY or ADD means: path.Match's wildcards, each within one
+// path element. A pattern without wildcards means one name, whether it exists or not. Links on the way are followed.
+func match(tree files, pattern string) ([]string, error) {
+	elements := strings.Split(listing.Clean(pattern), "/")
+	found := []string{""}
+	for _, el := range elements {
+		if el == "" {
+			continue
+		}
+		var next []string
+		for _, dir := range found {
+			names, err := matchIn(tree, dir, el)
+			if err != nil {
+				return nil, err
+			}
+			next = append(next, names...)
+		}
+		found = next
+	}
+	return found, nil
+}
+
+func hasWildcard(s string) bool { return strings.ContainsAny(s, `*?[\`) }
+
+func matchIn(tree files, dir, element string) ([]string, error) {
+	if !hasWildcard(element) {
+		return []string{path.Join(dir, element)}, nil
+	}
+	at, err := tree.resolve(dir)
+	if err != nil {
+		return nil, err
+	}
+	e, err := tree.lstat(at)
+	if err != nil || e == nil || !e.IsDir() {
+		return nil, err
+	}
+	names, err := tree.names(at)
+	if err != nil {
+		return nil, err
+	}
+	element = strings.ReplaceAll(element, "**", "*")
+	var out []string
+	for _, n := range names {
+		ok, err := path.Match(element, n)
+		if err != nil {
+			return nil, fmt.Errorf("reading the pattern %q: %w", element, err)
+		}
+		if ok {
+			out = append(out, path.Join(dir, n))
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,366 @@
+package dockerfile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"s2i/lifecycle/listing"
+	"s2i/lifecycle/progress"
+	"s2i/lifecycle/sandbox"
+	"s2i/lifecycle/store"
+)
+
+// mount is one --mount of a RUN.
+type mount struct {
+	*instructions.Mount
+	target string
+	key    []any
+	// gather gives the content of a bind mount, and what a cache mount begins with; nil for none.
+	gather func(context.Context) ([]gathered, error)
+	digest string // of that content
+}
+
+// mount evaluates a --mount. What is bound is part of the instruction's key; caches, secrets and agents are not.
+func (s *stage) mount(ctx context.Context, st *state, m *instructions.Mount) (*mount, error) {
+	one := &mount{Mount: m, target: m.Target}
+	if one.target != "" && !path.IsAbs(one.target) {
+		one.target = path.Join("/", st.config.Config.WorkingDir, one.target)
+	}
+	switch m.Type {
+	case instructions.MountTypeBind:
+		one.key = []any{"bind", one.target, m.ReadOnly}
+	case instructions.MountTypeCache:
+		if m.From == "" {
+			one.key = []any{"cache", one.target}
+			return one, nil
+		}
+		one.key = []any{"cache", one.target, m.ReadOnly}
+	case instructions.MountTypeTmpfs:
+		one.key = []any{"tmpfs", one.target}
+		return one, nil
+	case instructions.MountTypeSecret, instructions.MountTypeSSH:
+		one.key = []any{string(m.Type), one.target, m.CacheID, m.Required}
+		return one, nil
+	default:
+		return nil, fmt.Errorf("--mount=type=%s is unknown: there are bind, cache, tmpfs, secret and ssh", m.Type)
+	}
+	tree, id, err := s.tree(ctx, st, m.From)
+	if err != nil {
+		return nil, err
+	}
+	g := &gathering{s: s, c: copying{sources: []string{path.Join("/", m.Source)}}, tree: tree}
+	if one.digest, err = s.b.content(ctx, id, g); err != nil {
+		return nil, fmt.Errorf("--mount=type=%s: %w", m.Type, err)
+	}
+	one.gather = g.gather
+	one.key = append(one.key, one.digest)
+	return one, nil
+}
+
+// mounting makes the mounts of one run.
+type mounting struct {
+	b        *builder
+	r        *running
+	uid, gid int
+	mounts   []sandbox.Mount
+	env      []string
+	undo     []func()
+}
+
+func (m *mounting) release() {
+	for _, f := range slices.Backward(m.undo) {
+		f()
+	}
+}
+
+func (m *mounting) all(ctx context.Context) error {
+	if err := m.names(); err != nil {
+		return err
+	}
+	for i, one := range m.r.mounts {
+		if err := m.one(ctx, one, i); err != nil {
+			return fmt.Errorf("--mount=type=%s: %w", one.Type, err)
+		}
+	}
+	if m.r.script == "" {
+		return nil
+	}
+	file, err := m.file("heredoc", []byte(m.r.script), 0o755)
+	if err != nil {
+		return err
+	}
+	m.mounts = append(m.mounts, sandbox.Mount{Source: file, Target: scriptPath, ReadOnly: true})
+	return nil
+}
+
+// names makes names resolve inside as they do on this machine, and those of --add-host.
+func (m *mounting) names() error {
+	if m.r.network == sandbox.NetworkNone && len(m.b.Hosts) == 0 {
+		return nil
+	}
+	if _, err := os.Stat("/etc/resolv.conf"); err == nil {
+		m.mounts = append(m.mounts, sandbox.Mount{Source: "/etc/resolv.conf", Target: "/etc/resolv.conf", ReadOnly: true})
+	}
+	text := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+	for _, name := range slices.Sorted(maps.Keys(m.b.Hosts)) {
+		text += m.b.Hosts[name] + "\t" + name + "\n"
+	}
+	file, err := m.file("hosts", []byte(text), 0o644)
+	if err != nil {
+		return err
+	}
+	m.mounts = append(m.mounts, sandbox.Mount{Source: file, Target: "/etc/hosts", ReadOnly: true})
+	return nil
+}
+
+func (m *mounting) one(ctx context.Context, one *mount, i int) error {
+	switch one.Type {
+	case instructions.MountTypeBind:
+		return m.bind(ctx, one)
+	case instructions.MountTypeCache:
+		return m.cache(ctx, one)
+	case instructions.MountTypeTmpfs:
+		if one.SizeLimit > 0 {
+			progress.Warn(ctx, "--mount=type=tmpfs: the size of %s is not limited", one.target)
+		}
+		m.mounts = append(m.mounts, sandbox.Mount{Target: one.target})
+		return nil
+	case instructions.MountTypeSecret:
+		return m.secret(one)
+	default:
+		return m.agent(one, i)
+	}
+}
+
+// bind mounts files of the build context or of a stage. What is written to them is gone after the run.
+func (m *mounting) bind(ctx context.Context, one *mount) error {
+	source, err := m.b.unpacked(ctx, one)
+	if err != nil {
+		return err
+	}
+	if !one.ReadOnly {
+		if source, err = m.copyOf(ctx, source); err != nil {
+			return err
+		}
+	}
+	m.mounts = append(m.mounts, sandbox.Mount{Source: source, Target: one.target, ReadOnly: one.ReadOnly})
+	return nil
+}
+
+// unpacked gives the file or directory that a mount shows, as the store keeps it by its content.
+func (b *builder) unpacked(ctx context.Context, one *mount) (string, error) {
+	sources, err := one.gather(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(sources) == 0 {
+		return "", errors.New("there is nothing to mount")
+	}
+	p := &placement{target: listing.Over(), dest: "mounted"}
+	items, err := p.place(sources)
+	if err != nil {
+		return "", err
+	}
+	l, err := b.Store.Layer(ctx, func(ctx context.Context, w io.Writer) error { return writeItems(ctx, w, items) },
+		store.LayerOptions{Key: "dockerfile-mount " + one.digest, Need: store.Tree})
+	if err != nil {
+		return "", err
+	}
+	dir, err := b.Store.Tree(ctx, l)
+	return filepath.Join(dir, "mounted"), err
+}
+
+// copyOf gives a copy that can be written to, for one run.
+func (m *mounting) copyOf(_ context.Context, source string) (string, error) {
+	dir, err := m.temp()
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(dir, "mounted")
+	if info, err := os.Stat(source); err != nil || info.IsDir() {
+		return to, errors.Join(err, os.CopyFS(to, os.DirFS(source)))
+	}
+	data, err := os.ReadFile(source)
+	if err != nil {
+		return "", err
+	}
+	return to, os.WriteFile(to, data, 0o666) //nolint:gosec // whoever runs may write to it
+}
+
+func (m *mounting) temp() (string, error) {
+	dir, remove, err := m.b.Store.TempDir("mount")
+	if err != nil {
+		return "", err
+	}
+	m.undo = append(m.undo, remove)
+	return dir, nil
+}
+
+// file makes a file for one run.
+func (m *mounting) file(name string, data []byte, mode os.FileMode) (string, error) {
+	dir, err := m.temp()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, data, mode); err != nil {
+		return "", err
+	}
+	return file, os.Chmod(file, mode)
+}
+
+// cache mounts a directory that outlives the build. Ones that differ in owner or mode are different directories.
+func (m *mounting) cache(ctx context.Context, one *mount) error {
+	uid, gid, mode := value(one.UID, 0), value(one.GID, 0), value(one.Mode, 0o755)
+	id := one.CacheID
+	if id == "" {
+		id = path.Clean(one.target)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d:%d %o", id, uid, gid, mode))
+	name := "dockerfile-" + hex.EncodeToString(sum[:16])
+	if one.CacheSharing == instructions.MountSharingLocked || one.CacheSharing == instructions.MountSharingPrivate {
+		unlock, err := m.b.Store.Lock(ctx, "cache-"+name)
+		if err != nil {
+			return err
+		}
+		m.undo = append(m.undo, unlock)
+	}
+	dir, err := m.b.Store.CacheDir(name)
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(dir, "mount")
+	if err := m.makeCache(ctx, one, data); err != nil {
+		return err
+	}
+	if err := os.Chmod(data, os.FileMode(mode)); err != nil { //nolint:gosec // as the Dockerfile says
+		return err
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Lchown(data, int(uid), int(gid)); err != nil {
+			return err
+		}
+	}
+	m.mounts = append(m.mounts, sandbox.Mount{Source: data, Target: one.target, ReadOnly: one.ReadOnly})
+	return nil
+}
+
+// makeCache makes a cache's directory when it is new, with the content that it is to begin with.
+func (m *mounting) makeCache(ctx context.Context, one *mount, dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if one.gather == nil {
+		return os.MkdirAll(dir, 0o755) //nolint:gosec // whoever runs reads it
+	}
+	source, err := m.b.unpacked(ctx, one)
+	if err != nil {
+		return err
+	}
+	return os.CopyFS(dir, os.DirFS(source))
+}
+
+func value(v *uint64, fallback uint64) uint64 {
+	if v == nil {
+		return fallback
+	}
+	return *v
+}
+
+// secret mounts a secret's file, or puts it into the environment of this one command.
+func (m *mounting) secret(one *mount) error {
+	id := one.CacheID
+	if id == "" {
+		id = path.Base(one.target)
+	}
+	source, ok := m.b.Secrets[id]
+	if !ok {
+		if one.Required {
+			return fmt.Errorf("the build was not given the secret %q: --secret id=%s,src=FILE", id, id)
+		}
+		return nil
+	}
+	data, err := os.ReadFile(source)
+	if err != nil {
+		return fmt.Errorf("reading the secret %q: %w", id, err)
+	}
+	if one.Env != nil {
+		name := *one.Env
+		if name == "" {
+			name = id
+		}
+		m.env = append(m.env, name+"="+string(data))
+		if one.target == "" {
+			return nil
+		}
+	}
+	target := one.target
+	if target == "" {
+		target = "/run/secrets/" + id
+	}
+	file, err := m.private(data, one)
+	if err != nil {
+		return err
+	}
+	m.mounts = append(m.mounts, sandbox.Mount{Source: file, Target: target, ReadOnly: true})
+	return nil
+}
+
+// private makes a file for a secret, in memory where the machine has such a place.
+func (m *mounting) private(data []byte, one *mount) (string, error) {
+	dir, err := os.MkdirTemp("/dev/shm", "s2i-secret-")
+	if err != nil {
+		if dir, err = m.temp(); err != nil {
+			return "", err
+		}
+	} else {
+		m.undo = append(m.undo, func() { _ = os.RemoveAll(dir) })
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // the process inside may be another user
+		return "", err
+	}
+	file := filepath.Join(dir, "secret")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return "", err
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Lchown(file, int(value(one.UID, 0)), int(value(one.GID, 0))); err != nil {
+			return "", err
+		}
+	}
+	return file, os.Chmod(file, os.FileMode(value(one.Mode, 0o400)))
+}
+
+// agent mounts the socket of an ssh agent.
+func (m *mounting) agent(one *mount, i int) error {
+	id := one.CacheID
+	if id == "" {
+		id = "default"
+	}
+	socket, ok := m.b.SSH[id]
+	if !ok {
+		if one.Required {
+			return fmt.Errorf("the build was not given the ssh agent %q: --ssh %s", id, id)
+		}
+		return nil
+	}
+	target := one.target
+	if target == "" {
+		target = "/run/buildkit/ssh_agent." + strconv.Itoa(i)
+	}
+	m.mounts = append(m.mounts, sandbox.Mount{Source: socket, Target: target})
+	m.env = append(m.env, "SSH_AUTH_SOCK="+target)
+	return nil
+}

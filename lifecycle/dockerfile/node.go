@@ -1,0 +1,206 @@
+package dockerfile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"golang.org/x/sync/errgroup"
+
+	"s2i/lifecycle/listing"
+	"s2i/lifecycle/store"
+)
+
+// node is one layer of a root filesystem. It is known by its key, and made when somebody needs it.
+type node struct {
+	b *builder
+	// key names what the layer is made from, everything below it included.
+	key string
+	// below is what the layer lies on, bottom first.
+	below []*node
+	// base is the layer of a base image; then there is nothing to make.
+	base v1.Layer
+	// make makes the layer. The directory, if any, shows what it holds, in overlayfs's form, until the build ends; then
+	// the layer itself is waited for with wait.
+	make func(ctx context.Context, n *node) (made, error)
+	// where is the instruction, for errors.
+	where []parser.Range
+	// fresh forbids to take the layer from the cache.
+	fresh bool
+
+	mu   sync.Mutex
+	done bool
+	made made
+	err  error
+}
+
+// made is a layer that was made, or is being made from a directory.
+type made struct {
+	dir  string // "" when only the store can tell
+	wait func() (v1.Layer, error)
+}
+
+// start makes the layer unless it is cached; it does not wait for it to be packed.
+func (n *node) start(ctx context.Context) (made, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.done {
+		n.made, n.err = n.find(ctx)
+		n.done = n.err == nil || ctx.Err() == nil
+	}
+	return n.made, n.err
+}
+
+func (n *node) find(ctx context.Context) (made, error) {
+	if n.base != nil {
+		return ready(n.base), nil
+	}
+	if !n.fresh {
+		if l := n.b.cached(n.key); l != nil {
+			return ready(l), nil
+		}
+	}
+	m, err := n.make(ctx, n)
+	return m, located(n.b.File.Name, err, n.where)
+}
+
+func ready(l v1.Layer) made { return made{wait: func() (v1.Layer, error) { return l, nil }} }
+
+// force gives the layer itself.
+func (n *node) force(ctx context.Context) (v1.Layer, error) {
+	m, err := n.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.wait()
+}
+
+// dir gives a directory, in overlayfs's form, that shows what the layer holds.
+func (n *node) dir(ctx context.Context) (string, error) {
+	m, err := n.start(ctx)
+	if err != nil || m.dir != "" {
+		return m.dir, err
+	}
+	l, err := m.wait()
+	if err != nil {
+		return "", err
+	}
+	return n.b.Store.Tree(ctx, l)
+}
+
+// cached gives the layer that a key gave before, when its blob is here.
+func (b *builder) cached(key string) v1.Layer {
+	var diffID v1.Hash
+	if b.Store.Record("layer", key, &diffID) != nil {
+		return nil
+	}
+	l, err := b.Store.LayerByDiffID(diffID, b.Compression)
+	if err != nil {
+		return nil
+	}
+	return l
+}
+
+// chained names a step over what is below it.
+func chained(below []*node, step ...any) (string, error) {
+	over := ""
+	if len(below) > 0 {
+		over = below[len(below)-1].key
+	}
+	text, err := json.Marshal(append([]any{keyVersion, over}, step...))
+	if err != nil {
+		return "", fmt.Errorf("naming a step: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return "dockerfile " + hex.EncodeToString(sum[:]), nil
+}
+
+// keyVersion changes when the same instruction gives another layer than before.
+const keyVersion = 1
+
+// view gives what a chain shows. It makes the layers that are not there.
+func (b *builder) view(ctx context.Context, chain []*node) (*rootfs, error) {
+	layers := make([]v1.Layer, len(chain))
+	lists := make([]*listing.Listing, len(chain))
+	for i, n := range chain {
+		l, err := n.force(ctx)
+		if err != nil {
+			return nil, err
+		}
+		layers[i] = l
+	}
+	var group errgroup.Group
+	group.SetLimit(4)
+	for i := range layers {
+		group.Go(func() (err error) {
+			lists[i], err = b.listing(layers[i])
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return &rootfs{store: b.Store, layers: layers, View: listing.Over(lists...)}, nil
+}
+
+const recordListing = "listing"
+
+// listing tells what is in a layer, reading it once in the store's life.
+func (b *builder) listing(l v1.Layer) (*listing.Listing, error) {
+	diffID, err := l.DiffID()
+	if err != nil {
+		return nil, err
+	}
+	var known listing.Listing
+	err = b.Store.Record(recordListing, diffID.String(), &known)
+	if err == nil {
+		return &known, nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	r, err := l.Uncompressed()
+	if err != nil {
+		return nil, fmt.Errorf("reading layer %s: %w", diffID, err)
+	}
+	read, err := listing.Read(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, fmt.Errorf("reading layer %s: %w", diffID, err)
+	}
+	return read, b.Store.SetRecord(recordListing, diffID.String(), read)
+}
+
+// lowers gives the directories of layers for overlayfs, top first and each once.
+func lowers(ctx context.Context, st *store.Store, layers []v1.Layer) ([]string, error) {
+	dirs := make([]string, len(layers))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for i, l := range layers {
+		group.Go(func() (err error) {
+			dirs[i], err = st.Tree(ctx, l)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return topFirst(dirs), nil
+}
+
+// topFirst orders directories for overlayfs, which wants each only once: the topmost stays.
+func topFirst(bottomFirst []string) []string {
+	var out []string
+	for _, dir := range slices.Backward(bottomFirst) {
+		if !slices.Contains(out, dir) {
+			out = append(out, dir)
+		}
+	}
+	return out
+}

@@ -1,0 +1,233 @@
+package dockerfile
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"s2i/lifecycle/archive"
+	"s2i/lifecycle/listing"
+)
+
+// item is one entry of the layer that a COPY or ADD makes.
+type item struct {
+	listing.Entry // as it will be in the image
+	from          files
+	src           *listing.Entry // the file in from whose content it has
+	data          []byte
+}
+
+// placement says where sources go and how they look there.
+type placement struct {
+	// target is what the image holds so far.
+	target *listing.View
+	// dest is the destination, absolute; toDir tells that it is a directory, whatever is there.
+	dest  string
+	toDir bool
+	// owner of what is copied; nil means what the sources say.
+	owner *ids
+	// chmod changes modes; nil leaves them.
+	chmod func(mode int64, isDir bool) int64
+	items map[string]*item
+}
+
+// place decides where every entry goes. It needs the image's listing, but none of its files.
+func (p *placement) place(sources []gathered) ([]*item, error) {
+	p.items = map[string]*item{}
+	dest, err := p.resolveDest()
+	if err != nil {
+		return nil, err
+	}
+	for i := range sources {
+		if err := p.source(&sources[i], dest); err != nil {
+			return nil, err
+		}
+	}
+	if len(sources) == 0 && p.toDir {
+		if err := p.makeDirs(dest); err != nil {
+			return nil, err
+		}
+	}
+	var items []*item
+	for _, name := range slices.Sorted(maps.Keys(p.items)) {
+		items = append(items, p.items[name])
+	}
+	return items, nil
+}
+
+// resolveDest follows links in the image on the way to the destination, and at its end when they lead to a directory.
+func (p *placement) resolveDest() (string, error) {
+	whole, err := p.target.Resolve(p.dest, true)
+	if err != nil {
+		return "", err
+	}
+	e := p.target.Lstat(whole)
+	if e != nil && e.IsDir() {
+		p.toDir = true
+	}
+	if p.toDir {
+		return whole, nil
+	}
+	return p.target.Resolve(p.dest, false)
+}
+
+func (p *placement) source(g *gathered, dest string) error {
+	if g.parents != "" {
+		if err := p.keptParents(g, dest); err != nil {
+			return err
+		}
+		dest = path.Join(dest, g.parents)
+	}
+	if g.root().IsDir() {
+		return p.tree(g, dest)
+	}
+	if p.toDir {
+		dest = path.Join(dest, g.base)
+	}
+	if dest == "" {
+		return fmt.Errorf("%q would replace the root directory", g.base)
+	}
+	if e := p.at(dest); e != nil && e.IsDir() {
+		return fmt.Errorf("cannot copy the file %q over the directory /%s", "/"+g.root().Name, dest)
+	}
+	if err := p.makeDirs(parentOf(dest)); err != nil {
+		return err
+	}
+	p.put(g, g.root(), dest)
+	return nil
+}
+
+// keptParents makes the directories that --parents keeps, as they are in the source.
+func (p *placement) keptParents(g *gathered, dest string) error {
+	if err := p.makeDirs(dest); err != nil {
+		return err
+	}
+	for i := range g.above {
+		p.put(g, &g.above[i], path.Join(dest, g.above[i].Name))
+	}
+	return nil
+}
+
+// tree puts the content of a directory into dest. A directory that is there already keeps its own mode and owner at
+// the top, and gets the source's below, as with BuildKit.
+func (p *placement) tree(g *gathered, dest string) error {
+	top := g.root().Name
+	if err := p.makeDirs(parentOf(dest)); err != nil {
+		return err
+	}
+	for i := range g.entries {
+		e := &g.entries[i]
+		rel := strings.TrimPrefix(strings.TrimPrefix(e.Name, top), "/")
+		name := path.Join(dest, rel)
+		there := p.at(name)
+		switch {
+		case there != nil && there.IsDir() && !e.IsDir():
+			return fmt.Errorf("cannot copy the file %q over the directory /%s", "/"+e.Name, name)
+		case there != nil && !there.IsDir() && e.IsDir():
+			return fmt.Errorf("cannot copy the directory %q over the file /%s", "/"+e.Name, name)
+		case rel == "" && there != nil && !g.rooted:
+			continue
+		}
+		p.put(g, e, name)
+	}
+	return nil
+}
+
+// at is what is at a clean name: what this instruction put there, or what the image has.
+func (p *placement) at(name string) *listing.Entry {
+	if it, ok := p.items[name]; ok {
+		return &it.Entry
+	}
+	if f := p.target.Lstat(name); f != nil {
+		return &f.Entry
+	}
+	return nil
+}
+
+func (p *placement) put(g *gathered, src *listing.Entry, name string) {
+	e := *src
+	e.Name, e.SameAs = name, ""
+	if p.owner != nil {
+		e.UID, e.GID = p.owner.uid, p.owner.gid
+	}
+	if p.chmod != nil && e.Type != tar.TypeSymlink {
+		e.Mode = p.chmod(e.Mode, e.IsDir())
+	}
+	p.items[name] = &item{Entry: e, from: g.from, src: src, data: g.data}
+}
+
+// makeDirs makes what is missing of a directory's path.
+func (p *placement) makeDirs(dir string) error {
+	made := ""
+	for _, el := range strings.Split(dir, "/") {
+		if el == "" {
+			continue
+		}
+		made = path.Join(made, el)
+		e := p.at(made)
+		switch {
+		case e == nil:
+			p.items[made] = &item{Entry: p.newDir(made)}
+		case !e.IsDir() && e.Type != tar.TypeSymlink:
+			return fmt.Errorf("/%s is a file, and not a directory to copy into", made)
+		}
+	}
+	return nil
+}
+
+func (p *placement) newDir(name string) listing.Entry {
+	e := listing.Entry{Name: name, Type: tar.TypeDir, Mode: 0o755}
+	if p.owner != nil {
+		e.UID, e.GID = p.owner.uid, p.owner.gid
+	}
+	return e
+}
+
+func parentOf(name string) string { return listing.Clean(path.Dir("/" + name)) }
+
+// writeItems writes a layer of items: the one reading of the sources, apart from that for the key of those that changed.
+func writeItems(ctx context.Context, w io.Writer, items []*item) error {
+	out := archive.NewWriter(w)
+	for _, it := range items {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := writeItem(ctx, out, it); err != nil {
+			return fmt.Errorf("writing /%s: %w", it.Name, err)
+		}
+	}
+	return out.Close()
+}
+
+func writeItem(ctx context.Context, out *archive.Writer, it *item) error {
+	h := &tar.Header{Typeflag: it.Type, Name: it.Name, Mode: it.Mode, Uid: it.UID, Gid: it.GID, Linkname: it.Link,
+		Devmajor: it.Major, Devminor: it.Minor}
+	for name, value := range it.Xattrs {
+		if archive.InternalXattr(name) || !strings.HasPrefix(name, "user.") && name != "security.capability" {
+			continue
+		}
+		if h.PAXRecords == nil {
+			h.PAXRecords = map[string]string{}
+		}
+		h.PAXRecords[archive.XattrRecord+name] = value
+	}
+	if it.Type != tar.TypeReg {
+		return out.Add(h, nil)
+	}
+	h.Size = it.Size
+	if it.from == nil {
+		return out.Add(h, bytes.NewReader(it.data))
+	}
+	content, err := it.from.open(ctx, it.src)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	return out.Add(h, content)
+}

@@ -1,0 +1,38 @@
+package dockerfile
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"s2i/lifecycle/image"
+)
+
+// reference says where an image is that a Dockerfile names.
+func (b *builder) reference(text string) (image.Ref, error) {
+	if c, ok := b.Contexts[text]; ok && c.Dir == nil {
+		return c.Image, nil
+	}
+	ref, err := image.Parse(text)
+	if err != nil {
+		return ref, err
+	}
+	if ref.Kind != image.Local {
+		return ref, nil
+	}
+	if _, err := b.Store.Resolve(ref.Name); err == nil {
+		return ref, nil
+	}
+	hub, err := name.ParseReference(text, name.WeakValidation)
+	if err != nil {
+		return ref, fmt.Errorf("reading the image name %q: %w", text, err)
+	}
+	return image.Ref{Kind: image.Registry, Name: hub.Name()}, nil
+}
+
+// splitN splits a platform.
+func splitN(s string, n int) []string { return strings.SplitN(s, "/", n) }
+
+func layersOf(l ...v1.Layer) []v1.Layer { return l }

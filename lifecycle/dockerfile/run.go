@@ -1,0 +1,296 @@
+package dockerfile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"s2i/lifecycle/progress"
+	"s2i/lifecycle/sandbox"
+	"s2i/lifecycle/snapshot"
+	"s2i/lifecycle/store"
+)
+
+// running is a RUN.
+type running struct {
+	stage   *stage
+	text    string
+	args    []string
+	script  string // of a heredoc that names its interpreter; "" for none
+	env     []string
+	hidden  []string // variables that are no part of the key
+	user    string
+	workdir string
+	network sandbox.Network
+	mounts  []*mount
+}
+
+// scriptPath is where a heredoc that names its interpreter is put.
+const scriptPath = "/.dockerfile-heredoc"
+
+// run evaluates a RUN.
+func (s *stage) run(ctx context.Context, st *state, c *instructions.RunCommand) error {
+	if security := instructions.GetSecurity(c); security != instructions.SecuritySandbox && security != "" {
+		return fmt.Errorf("RUN --security=%s is not allowed", security)
+	}
+	r := &running{stage: s, user: st.config.Config.User, workdir: cmp.Or(st.config.Config.WorkingDir, "/")}
+	if err := r.command(st, c); err != nil {
+		return err
+	}
+	if err := r.setNetwork(s.b.Network, instructions.GetNetwork(c)); err != nil {
+		return err
+	}
+	args := slices.DeleteFunc(slices.Clone(st.args.list), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		_, shadowed := vars{st.config.Config.Env}.Get(name)
+		return shadowed
+	})
+	r.env = slices.Concat(args, st.config.Config.Env)
+	for _, name := range proxyArgs {
+		if value, ok := s.b.Args[name]; ok {
+			r.hidden = append(r.hidden, name+"="+value)
+		}
+	}
+	var mounted []any
+	for _, m := range instructions.GetMounts(c) {
+		one, err := s.mount(ctx, st, m)
+		if err != nil {
+			return err
+		}
+		r.mounts = append(r.mounts, one)
+		mounted = append(mounted, one.key...)
+	}
+	key, err := chained(st.chain, "run", r.args, r.script, r.env, r.user, r.workdir, r.network, mounted)
+	if err != nil {
+		return err
+	}
+	s.append(st, historyOf(args, r), key, func(ctx context.Context, n *node) (made, error) {
+		return s.b.makeRun(ctx, n, r)
+	})
+	return nil
+}
+
+// historyOf is what docker history shows of a RUN.
+func historyOf(args []string, r *running) string {
+	line := strings.Join(r.args, " ")
+	if len(args) > 0 {
+		line = "|" + strconv.Itoa(len(args)) + " " + strings.Join(args, " ") + " " + line
+	}
+	return "RUN " + line + " # buildkit"
+}
+
+// command puts the command line together: with the shell in front, and with heredocs where a shell reads them.
+func (r *running) command(st *state, c *instructions.RunCommand) error {
+	r.text = fmt.Sprint(c)
+	r.args = c.CmdLine
+	if len(c.Files) > 0 {
+		if len(c.CmdLine) != 1 || !c.PrependShell {
+			return errors.New("RUN: a heredoc needs the shell form")
+		}
+		r.args = []string{r.heredoc(c)}
+	}
+	if c.PrependShell {
+		r.args = append(slices.Clone(st.shellLine()), strings.Join(r.args, " "))
+	}
+	if len(r.args) == 0 || r.args[0] == "" {
+		return errors.New("RUN: there is no command")
+	}
+	return nil
+}
+
+// heredoc gives the command line of a RUN with heredocs: a lone one is the script itself, others are left to the shell.
+func (r *running) heredoc(c *instructions.RunCommand) string {
+	line := c.CmdLine[0]
+	if doc, err := parser.ParseHeredoc(line); err == nil && doc != nil {
+		data := c.Files[0].Data
+		if c.Files[0].Chomp {
+			data = parser.ChompHeredocContent(data)
+		}
+		if strings.HasPrefix(data, "#!") {
+			r.script = data
+			return scriptPath
+		}
+		return data
+	}
+	for _, f := range c.Files {
+		line += "\n" + f.Data + f.Name
+	}
+	return line
+}
+
+func (r *running) setNetwork(standard sandbox.Network, asked instructions.NetworkMode) error {
+	switch asked {
+	case "", instructions.NetworkDefault:
+		r.network = standard
+	case instructions.NetworkNone:
+		r.network = sandbox.NetworkNone
+	case instructions.NetworkHost:
+		if standard == sandbox.NetworkNone {
+			return errors.New("RUN --network=host: the build was started without network")
+		}
+		r.network = sandbox.NetworkHost
+	default:
+		return fmt.Errorf("RUN --network=%s: the network is default, none or host", asked)
+	}
+	return nil
+}
+
+// capabilities are those of a container that docker starts without options.
+var capabilities = []string{
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
+	"CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
+}
+
+// makeRun runs a command on what is below and makes a layer of what it changed. The changed files are packed while
+// the next instruction runs on them.
+func (b *builder) makeRun(ctx context.Context, n *node, r *running) (made, error) {
+	lower, err := b.lower(ctx, n.below)
+	if err != nil {
+		return made{}, err
+	}
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+	case <-ctx.Done():
+		return made{}, context.Cause(ctx)
+	}
+	dirs, err := b.newUpper(lower)
+	if err != nil {
+		return made{}, err
+	}
+	p, release, err := r.process(ctx, dirs)
+	if err != nil {
+		return made{}, err
+	}
+	defer release()
+	b.count()
+	ctx2, task := progress.Start(ctx, r.stage.name()+": "+firstLine(r.text), 0)
+	p.Stdout = progress.Output(ctx2)
+	p.Stderr = p.Stdout
+	stubs := newStubs(dirs, p.Mounts)
+	err = b.Sandbox.Run(ctx2, p)
+	task.End(err)
+	if err != nil {
+		return made{}, runError(r, err)
+	}
+	if err := stubs.remove(dirs.Upper); err != nil {
+		return made{}, err
+	}
+	return b.packUpper(ctx, n, dirs), nil
+}
+
+// lower makes the directories that a chain consists of.
+func (b *builder) lower(ctx context.Context, chain []*node) ([]string, error) {
+	var dirs []string
+	for _, n := range chain {
+		if _, err := n.start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range chain {
+		dir, err := n.dir(ctx)
+		if err != nil {
+			return nil, err
+		}
+		dirs = append(dirs, dir)
+	}
+	return topFirst(dirs), nil
+}
+
+// packUpper makes the layer in the background.
+func (b *builder) packUpper(ctx context.Context, n *node, dirs *snapshot.Rootfs) made {
+	type result struct {
+		layer v1.Layer
+		err   error
+	}
+	done := make(chan struct{})
+	var out result
+	var owner func(int, int) (int, int)
+	if s, ok := b.Sandbox.(interface {
+		Inside() func(int, int) (int, int)
+	}); ok {
+		owner = s.Inside()
+	}
+	go func() {
+		defer close(done)
+		out.layer, out.err = dirs.Diff(ctx, b.Store, snapshot.DiffOptions{Owner: owner,
+			LayerOptions: store.LayerOptions{Key: n.layerKey(), Need: store.Blob, Compression: b.Compression}})
+	}()
+	b.onClose(func() { <-done })
+	return made{dir: dirs.Upper, wait: func() (v1.Layer, error) { <-done; return out.layer, out.err }}
+}
+
+// process describes the command for the sandbox.
+func (r *running) process(ctx context.Context, dirs *snapshot.Rootfs) (p sandbox.Process, release func(), err error) {
+	b := r.stage.b
+	p = sandbox.Process{
+		Rootfs: sandbox.Rootfs(*dirs), Args: r.args, Dir: r.workdir, Env: slices.Concat(r.env, r.hidden),
+		RootOwned: true, Capabilities: capabilities, NewPrivileges: true, Hostname: "buildkitsandbox",
+		Network: r.network, Limits: b.Limits,
+	}
+	who := &rootfsDirs{lower: dirs.Lower}
+	var home string
+	if r.user != "" {
+		if p.UID, p.GID, home, err = who.user(r.user); err != nil {
+			return p, nil, fmt.Errorf("USER %s: %w", r.user, err)
+		}
+	} else if home = who.home(0); home == "" {
+		home = "/root"
+	}
+	if p.UID != 0 {
+		p.Capabilities = nil
+	}
+	if _, ok := (vars{p.Env}).Get("HOME"); !ok {
+		p.Env = append(p.Env, "HOME="+cmp.Or(home, "/"))
+	}
+	m := &mounting{b: b, r: r, uid: p.UID, gid: p.GID}
+	defer func() {
+		if err != nil {
+			m.release()
+		}
+	}()
+	if err = m.all(ctx); err != nil {
+		return p, nil, err
+	}
+	p.Mounts, p.Env = m.mounts, append(p.Env, m.env...)
+	return p, m.release, nil
+}
+
+func firstLine(text string) string {
+	line, _, more := strings.Cut(text, "\n")
+	if more {
+		line += " …"
+	}
+	return line
+}
+
+// runError tells how a command ended.
+func runError(r *running, err error) error {
+	var exit *sandbox.ExitError
+	if errors.As(err, &exit) {
+		return fmt.Errorf("the command ended with status %d: %s: %w", exit.Code, firstLine(r.text), err)
+	}
+	return fmt.Errorf("running %s: %w", firstLine(r.text), err)
+}
+
+// newUpper gives a writable root filesystem over lower directories. It lives as long as the build.
+func (b *builder) newUpper(lower []string) (*snapshot.Rootfs, error) {
+	dir, remove, err := b.Store.TempDir("dockerfile")
+	if err != nil {
+		return nil, err
+	}
+	b.onClose(remove)
+	return snapshot.Over(lower, dir)
+}
+
+// clean gives an absolute path without dots.
+func clean(p string) string { return path.Clean("/" + p) }
