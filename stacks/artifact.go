@@ -90,11 +90,11 @@ func (s *Stack) downloadTool(ctx context.Context, pkg, provider string, f ToolFi
 		task.End(err)
 		return err
 	}
-	reg, err := s.registry(ctx)
+	reg, err := s.registryOf(ctx, provider)
 	if err != nil {
 		return err
 	}
-	return reg.Tarball(ctx, f.Name, f.Version, w, offset)
+	return reg.get(ctx, f, w, offset)
 }
 
 // pinZip fills in the sha256 of a module's zip of which only the h1 digest is known, by downloading it, and leaves the

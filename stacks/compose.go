@@ -17,7 +17,7 @@ import (
 
 // composer changes whenever the same parts would give other layers, so that layers of older versions are not taken for
 // ours.
-const composer = 2
+const composer = 6
 
 // Compose makes the build image and the run image of a resolution. Layers that were composed before come from the store
 // and need no downloads. When a locked Debian package is gone from every mirror, it is resolved anew from the signed
@@ -121,8 +121,11 @@ func (s *Stack) key(p Part) string {
 		Name      string
 		Dest      string
 		Select    string
+		With      []string `json:",omitempty"`
+		Program   string   `json:",omitempty"`
 	}
-	c := content{Composer: composer, Provider: p.Provider, Tool: p.Tool, Dest: p.Dest, Select: p.Select, Set: p.Set}
+	c := content{Composer: composer, Provider: p.Provider, Tool: p.Tool, Dest: p.Dest, Select: p.Select, Set: p.Set,
+		Program: p.Program}
 	if p.Tool != nil {
 		c.Name = p.Package
 		f := *p.Tool
@@ -145,6 +148,12 @@ func (s *Stack) key(p Part) string {
 	for _, d := range p.Debs {
 		c.Debs = append(c.Debs, d.SHA256)
 	}
+	for _, d := range p.With {
+		c.With = append(c.With, d.SHA256)
+	}
+	if p.Set == "" {
+		c.Drop = s.Config.Packages[p.Package].Drop
+	}
 	b, err := json.Marshal(c)
 	if err != nil {
 		panic(err) //nolint:forbidigo // not reached: strings and numbers can always be encoded
@@ -159,6 +168,10 @@ func (s *Stack) layer(ctx context.Context, key string, p Part, need store.Form) 
 		src = s.npmSource(p)
 	case providerGoProxy:
 		src = s.goSource(p)
+	case providerPyPI:
+		src = s.wheelSource(p)
+	case providerMaven:
+		src = s.distSource(p)
 	default:
 		src = s.debSource(p)
 	}
@@ -305,7 +318,7 @@ func (s *Stack) reresolve(ctx context.Context, res *Resolution, drop map[string]
 			}
 			p.Live = true
 			if i > 0 {
-				if p.Debs, err = s.liveClosure(ctx, res, image, roots, drop); err != nil {
+				if p.Debs, err = s.liveClosure(ctx, res, image, *p, roots, drop); err != nil {
 					return err
 				}
 				continue
@@ -335,7 +348,7 @@ func (s *Stack) roots(p *Part, image string) ([]string, error) {
 	c, ok := s.Config.Packages[p.Package]
 	switch {
 	case ok && c.Provider == "":
-		return c.debs(image), nil
+		return c.lines()[p.Line].debs(image), nil
 	case ok:
 		var debs []string
 		for _, e := range c.Extra {

@@ -3,6 +3,7 @@ package stacks
 import (
 	"archive/tar"
 	"bytes"
+	"path"
 	"slices"
 	"strings"
 )
@@ -97,8 +98,14 @@ func (m *merger) osRelease() string {
 	return b.String()
 }
 
-// finish writes what is made of several packages: the bundle of certificate authorities.
+// finish writes what is made of several packages: the bundle of certificate authorities, and in a base the link to where
+// the dynamic linker of amd64 is, which older Debians do not have in a package.
 func (m *merger) finish() error {
+	if m.base && m.t.has("usr/lib64") && !m.t.has("lib64") {
+		if err := m.t.symlink("lib64", "usr/lib64", generated); err != nil {
+			return err
+		}
+	}
 	if len(m.certs) == 0 {
 		return nil
 	}
@@ -111,7 +118,7 @@ func (m *merger) finish() error {
 			}
 		}
 	}
-	return m.t.write(caBundle, bundle.Bytes(), "ca-certificates")
+	return m.t.write(caBundle, bundle.Bytes(), caPackage)
 }
 
 // links are those that packages' scripts register as alternatives, by package: name and target. Where several packages
@@ -138,14 +145,34 @@ func links(pkg string) [][2]string {
 		return [][2]string{{"usr/bin/pager", "less"}}
 	case "php8.4-cli":
 		return [][2]string{{"usr/bin/php", "php8.4"}}
+	case "php8.2-cli":
+		return [][2]string{{"usr/bin/php", "php8.2"}}
 	}
 	return nil
 }
 
+// libraryLinks are those that packages of libraries register as alternatives: "libblas.so.3" of libblas3 lies in a
+// directory "blas" where the dynamic linker does not look.
+func (m *merger) libraryLinks(pkg string) [][2]string {
+	dir := map[string]string{"libblas3": "blas", "liblapack3": "lapack"}[pkg]
+	if dir == "" {
+		return nil
+	}
+	var list [][2]string
+	for _, name := range sortedKeys(m.t.seen) {
+		file := path.Base(name)
+		if parent := path.Dir(name); path.Base(parent) == dir && path.Dir(path.Dir(path.Dir(parent))) == "usr" &&
+			file == strings.TrimSuffix(pkg, "3")+".so.3" {
+			list = append(list, [2]string{path.Join(path.Dir(parent), file), dir + "/" + file})
+		}
+	}
+	return list
+}
+
 // alternatives adds a package's links, where nothing has the name yet and the target is there.
 func (m *merger) alternatives(pkg string) error {
-	for _, l := range links(pkg) {
-		if m.t.has(l[0]) || !m.t.has("usr/bin/"+l[1]) {
+	for _, l := range append(links(pkg), m.libraryLinks(pkg)...) {
+		if m.t.has(l[0]) || !m.t.has(path.Join(path.Dir(l[0]), l[1])) {
 			continue
 		}
 		if err := m.t.symlink(l[0], l[1], pkg); err != nil {

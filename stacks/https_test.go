@@ -45,7 +45,7 @@ func TestNodeFromItsMaker(t *testing.T) {
 		{name: "no registry, another version", version: "20", want: "official 20.9.0"},
 		{name: "the registry lacks it", configured: true, want: "official 24.1.0"},
 		{name: "locked", locked: true, err: "the lock has no checksum for " + site.URL},
-		{name: "not there either", version: "18", err: "nor the registry has one"},
+		{name: "not there either", version: "18", err: "no version that can be had is 18 (test)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := w.load(t)

@@ -108,6 +108,12 @@ func (s *Stack) env(res *Resolution, parts []Part, which string) []string {
 				maps.Copy(vars, c.BuildEnv)
 			}
 		}
+	} else {
+		for _, p := range parts {
+			if p.Name == p.Package {
+				maps.Copy(vars, s.Config.Packages[p.Package].RunEnv)
+			}
+		}
 	}
 	if set, err := s.Config.set(which, name); err == nil {
 		maps.Copy(vars, set.Env)
@@ -167,12 +173,17 @@ func (s *Stack) compatibility(parts []Part) map[string]string {
 				keys["glibc"] = upstream(d.Version)
 			case "libstdc++6":
 				keys["libstdc++"] = "6"
-			case "libssl3t64":
+			case "libssl3", "libssl3t64":
 				keys["libssl"] = "3"
 			}
 		}
 		c, ok := s.Config.Packages[p.Package]
 		if !ok || c.Compatibility == "" || p.Name != p.Package {
+			continue
+		}
+		if n := c.CompatibilityParts; n > 0 {
+			numbers := strings.Split(p.Version, ".")
+			keys[c.Compatibility] = strings.Join(numbers[:min(n, len(numbers))], ".")
 			continue
 		}
 		major, _, _ := strings.Cut(p.Version, ".")

@@ -45,17 +45,33 @@ func (s *Stack) List(arch string) ([]Listed, error) {
 			Versions: toolVersions(s.Lock.Tools[name])}
 		if p.Provider == "" {
 			l.Provider = "deb"
-			for _, image := range []string{imageBuild, imageRun} {
-				if len(p.debs(image)) == 0 {
-					continue
-				}
-				l.Images = append(l.Images, image)
-				if names := a.Packages[name][image]; l.Debs == 0 {
-					l.Debs, l.Bytes = len(names), size(names)
-				}
-			}
+			l.fromDebs(name, p, a, debs)
 		}
 		list = append(list, l)
 	}
 	return list, nil
+}
+
+// fromDebs fills in what there is to say about a package of Debian packages.
+func (l *Listed) fromDebs(name string, p Catalog, a *ArchLock, debs map[string]Deb) {
+	for _, line := range sortedKeys(p.lines()) {
+		d := p.lines()[line]
+		if d.VersionOf != "" {
+			l.Versions = append([]string{release(debs[d.VersionOf].Version)}, l.Versions...)
+		}
+		for _, image := range []string{imageBuild, imageRun} {
+			if len(d.debs(image)) == 0 {
+				continue
+			}
+			if !slices.Contains(l.Images, image) {
+				l.Images = append(l.Images, image)
+			}
+			if names := a.Packages[lineName(name, line)][image]; line == p.Default && l.Debs == 0 {
+				l.Debs = len(names)
+				for _, n := range names {
+					l.Bytes += debs[n].Size
+				}
+			}
+		}
+	}
 }

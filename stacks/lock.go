@@ -29,6 +29,14 @@ type Lock struct {
 	Arches map[string]*ArchLock `json:"arches"`
 	// Tools are the pinned versions of the packages that do not come from Debian, newest first.
 	Tools map[string][]Tool `json:"tools"`
+	// Skipped are newer versions of these packages that were not pinned, for the record.
+	Skipped map[string][]Skipped `json:"skipped,omitempty"`
+}
+
+// Skipped is a version that was not pinned, and why.
+type Skipped struct {
+	Version string `json:"version"`
+	Why     string `json:"why"`
 }
 
 // LockedSuite is the state of one suite.
@@ -73,10 +81,11 @@ type Tool struct {
 
 // ToolFile is one file of a registry.
 type ToolFile struct {
-	Name      string `json:"name"`         // npm package or Go module
-	Version   string `json:"version"`      // its version there
-	Integrity string `json:"integrity"`    // "sha512-…", "sha256-…"; empty when only H1 is known yet
-	H1        string `json:"h1,omitempty"` // digest of a module zip's contents
+	Name      string `json:"name"`           // npm package, Go module, Python project, Maven coordinates
+	Version   string `json:"version"`        // its version there
+	File      string `json:"file,omitempty"` // name of the file, where it does not follow from the above
+	Integrity string `json:"integrity"`      // "sha512-…", "sha256-…"; empty when only H1 is known yet
+	H1        string `json:"h1,omitempty"`   // digest of a module zip's contents
 	Size      int64  `json:"size,omitzero"`
 }
 

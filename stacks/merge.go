@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"s2i/stacks/deb"
@@ -20,17 +21,21 @@ func (s *Stack) debSource(part Part) func(ctx context.Context, w io.Writer) erro
 		if err != nil {
 			return err
 		}
-		m := &merger{stack: s, t: newTree(w), base: part.Set != ""}
+		m := &merger{stack: s, t: newTree(w), base: part.Set != "", drop: s.Config.Packages[part.Package].Drop}
 		if m.base {
 			image, name, _ := strings.Cut(part.Set, "/")
 			if m.set, err = s.Config.set(image, name); err != nil {
 				return err
 			}
+			m.drop = m.set.Drop
 			if err := m.skeleton(image); err != nil {
 				return err
 			}
 		}
 		if err := m.merge(ctx, paths); err != nil {
+			return fmt.Errorf("composing %s: %w", part.Name, err)
+		}
+		if err := m.withBase(ctx, part.With); err != nil {
 			return fmt.Errorf("composing %s: %w", part.Name, err)
 		}
 		if err := m.finish(); err != nil {
@@ -46,7 +51,24 @@ type merger struct {
 	t     *tree
 	set   *Set // of a base
 	base  bool
+	drop  []string          // patterns of paths that stay out
 	certs map[string][]byte // certificates of ca-certificates, by path
+}
+
+// withBase writes what is made of packages of the base: Java's keystore.
+func (m *merger) withBase(ctx context.Context, debs []Deb) error {
+	paths, err := m.stack.getDebs(ctx, debs)
+	if err != nil {
+		return err
+	}
+	for i, d := range debs {
+		if d.Name == caPackage {
+			if err := m.javaKeystore(paths[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // maxCert bounds one certificate file.
@@ -93,6 +115,9 @@ func (m *merger) add(o *unpacked) error {
 			return err
 		}
 	}
+	if isJava(p.Name) {
+		return m.javaHome(p.Name)
+	}
 	return m.alternatives(p.Name)
 }
 
@@ -102,15 +127,20 @@ func (m *merger) entry(h *tar.Header, r io.Reader, p *deb.Package) error {
 	if err != nil {
 		return fmt.Errorf("unpacking Debian package %s: %w", p.Name, err)
 	}
-	if name == "." {
-		return nil
+	if name == "." || h.Typeflag == tar.TypeDir && slices.Contains(merged, name) {
+		return nil // older packages have /bin and the like as directories, which are links
 	}
 	name = usrMerged(name)
-	if p.Name == "ca-certificates" && strings.HasPrefix(name, "usr/share/ca-certificates/") {
+	if p.Name == caPackage && strings.HasPrefix(name, certsDir) {
 		return m.certificate(h, name, r)
 	}
-	if dropped(name, h.Typeflag) || m.set != nil && matchAny(m.set.Drop, name) || m.replaced(name) {
+	if dropped(name, h.Typeflag) || matchAny(m.drop, name) || m.replaced(name) {
 		return nil
+	}
+	if h.Typeflag == tar.TypeReg {
+		if done, err := m.phpFile(name, r, p.Name); done {
+			return err
+		}
 	}
 	n := &tar.Header{Name: name, Typeflag: h.Typeflag, Mode: h.Mode, Size: h.Size, Uid: h.Uid, Gid: h.Gid,
 		Linkname: h.Linkname}

@@ -111,6 +111,11 @@ func stripped(name string) (string, error) {
 
 func (n *npmTree) file(name string, h *tar.Header, r io.Reader) error {
 	switch n.part.Select {
+	case selectProgram:
+		if name == n.part.Program {
+			return n.add(path.Join(n.dest, "bin", path.Base(name)), h.Size, true, r)
+		}
+		return nil
 	case selectRuntime:
 		switch name {
 		case "bin/node":

@@ -19,7 +19,7 @@ func Relock(ctx context.Context, s *Stack) (*Lock, error) {
 		return nil, fmt.Errorf("locking stack %s: it needs the network", s.Config.Name)
 	}
 	l := &Lock{Version: lockVersion, Stack: s.Config.Name, Config: s.Lock.Config, Arches: map[string]*ArchLock{},
-		Tools: map[string][]Tool{}}
+		Tools: map[string][]Tool{}, Skipped: map[string][]Skipped{}}
 	releases := map[string]*apt.Release{}
 	for _, arch := range s.Config.Arches {
 		snap, err := s.index(ctx, arch)
@@ -65,40 +65,60 @@ func (s *Stack) lockArch(snap *apt.Snapshot) (*ArchLock, error) {
 			present[image] = packagesByName(list) // the last set is what packages stand on
 		}
 	}
-	for name, debs := range s.debLists() {
-		a.Packages[name] = map[string][]string{}
-		for image, roots := range debs {
-			list, err := snap.Index.Closure(roots, apt.ClosureOptions{Exclude: s.Config.Exclude, Present: present[image]})
-			if err != nil {
-				return nil, fmt.Errorf("resolving package %s: %w", name, err)
+	groups := s.debGroups()
+	for _, g := range groups {
+		a.Packages[g.name] = map[string][]string{}
+		for image, roots := range g.roots {
+			o := apt.ClosureOptions{Exclude: slices.Concat(s.Config.Exclude, g.exclude), Present: maps.Clone(present[image])}
+			if below, ok := groups[g.on]; ok && len(below.roots[image]) > 0 {
+				list, err := snap.Index.Closure(below.roots[image],
+					apt.ClosureOptions{Exclude: slices.Concat(s.Config.Exclude, below.exclude), Present: present[image]})
+				if err != nil {
+					return nil, fmt.Errorf("resolving package %s: %w", g.on, err)
+				}
+				maps.Copy(o.Present, packagesByName(list))
 			}
-			a.Packages[name][image] = add(list)
+			list, err := snap.Index.Closure(roots, o)
+			if err != nil {
+				return nil, fmt.Errorf("resolving package %s: %w", g.name, err)
+			}
+			a.Packages[g.name][image] = add(list)
 		}
 	}
 	a.Debs = slices.SortedFunc(maps.Values(all), func(x, y Deb) int { return cmp.Compare(x.Name, y.Name) })
 	return a, nil
 }
 
-// debLists gives the Debian packages of the catalogue: by package, then by image. What a package needs from a major
-// version on has the name "package/major".
-func (s *Stack) debLists() map[string]map[string][]string {
-	all := map[string]map[string][]string{}
+// debGroup is a list of Debian packages of the catalogue, of which the lock has the closures.
+type debGroup struct {
+	name    string
+	roots   map[string][]string // by image
+	exclude []string
+	on      string
+}
+
+// debGroups gives the lists of the catalogue by name: the package's own, or "package/line". What a package needs from a
+// major version on has the name "package/major".
+func (s *Stack) debGroups() map[string]debGroup {
+	all := map[string]debGroup{}
 	for name, p := range s.Config.Packages {
-		lists := map[string][]string{}
-		for _, image := range []string{imageBuild, imageRun} {
-			if debs := p.debs(image); len(debs) > 0 {
-				lists[image] = debs
+		for line, l := range p.lines() {
+			g := debGroup{lineName(name, line), map[string][]string{}, p.Exclude, p.On}
+			for _, image := range []string{imageBuild, imageRun} {
+				if debs := l.debs(image); len(debs) > 0 {
+					g.roots[image] = debs
+				}
 			}
-		}
-		if len(lists) > 0 {
-			all[name] = lists
+			if len(g.roots) > 0 {
+				all[g.name] = g
+			}
 		}
 		for _, x := range p.Extra {
-			both := map[string][]string{}
+			g := debGroup{lineName(name, x.From), map[string][]string{}, p.Exclude, p.On}
 			for _, image := range p.Targets {
-				both[image] = x.Debs
+				g.roots[image] = x.Debs
 			}
-			all[name+"/"+x.From] = both
+			all[g.name] = g
 		}
 	}
 	return all
@@ -145,6 +165,7 @@ func (s *Stack) index(ctx context.Context, arch string) (*apt.Snapshot, error) {
 func (s *Stack) lockTools(ctx context.Context, l *Lock) error {
 	names := sortedKeys(s.Config.Packages)
 	tools := make([][]Tool, len(names))
+	skipped := make([][]Skipped, len(names))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.jobs())
 	for i, name := range names {
@@ -152,8 +173,8 @@ func (s *Stack) lockTools(ctx context.Context, l *Lock) error {
 		g.Go(func() error {
 			var err error
 			switch p.Provider {
-			case providerNPM:
-				if tools[i], err = s.lockNPM(ctx, p); err == nil && p.HTTPS != "" {
+			case providerNPM, providerPyPI, providerMaven:
+				if tools[i], skipped[i], err = s.lockListed(ctx, p); err == nil && p.HTTPS != "" {
 					err = s.pinSites(ctx, name, tools[i])
 				}
 			case providerGoProxy:
@@ -171,6 +192,9 @@ func (s *Stack) lockTools(ctx context.Context, l *Lock) error {
 	for i, name := range names {
 		if tools[i] != nil {
 			l.Tools[name] = tools[i]
+			if len(skipped[i]) > 0 {
+				l.Skipped[name] = skipped[i]
+			}
 			progress.Note(ctx, "%s: %s", name, toolVersions(tools[i]))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"s2i/lifecycle/progress"
 	"s2i/stacks/apt"
 	"s2i/stacks/deb"
+	"s2i/stacks/version"
 )
 
 // Request is what a build asks of the stack.
@@ -24,6 +25,10 @@ type Request struct {
 	Requires []lifecycle.Require
 	// RunSet is the smallest run set to use; empty means the smallest that does.
 	RunSet string
+	// Policy says what happens when not all demands can be met; empty means version.Compatible.
+	Policy version.Policy
+	// App is the lock of the app that is built; nil when it has none.
+	App *AppLock
 }
 
 // Resolution is what the build and run images consist of.
@@ -35,6 +40,8 @@ type Resolution struct {
 	BuildSet string           `json:"buildSet"`
 	Build    []Part           `json:"build"` // bottom layer first
 	Run      []Part           `json:"run"`
+	// Choices are the decisions on versions, in the order of the packages' names.
+	Choices []Choice `json:"choices,omitempty"`
 	// Notes tell where the images differ from the lock, and why.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -46,13 +53,16 @@ type Part struct {
 	Version string   `json:"version,omitempty"`
 	Request []string `json:"request,omitempty"` // the version constraints that were asked for
 	Set     string   `json:"set,omitempty"`     // for a base: "run/static"
+	Line    string   `json:"line,omitempty"`    // which of a catalogue package's lines of Debian packages
 	Debs    []Deb    `json:"debs,omitempty"`
+	With    []Deb    `json:"with,omitempty"` // packages of the base that the layer is made with
 	// Provider, Tool and Select describe a part that does not come from Debian.
 	Provider string    `json:"provider,omitempty"`
 	Tool     *ToolFile `json:"tool,omitempty"`
 	Dest     string    `json:"dest,omitempty"`
 	Select   string    `json:"select,omitempty"` // "runtime", "headers", "package", "toolchain"
-	Live     bool      `json:"live,omitempty"`   // not from the lock
+	Program  string    `json:"program,omitempty"`
+	Live     bool      `json:"live,omitempty"` // not from the lock
 }
 
 // Provided tells whether the stack can supply a name: a package of the catalogue, a run set, or a Debian package. To
@@ -97,19 +107,55 @@ func (s *Stack) Resolve(ctx context.Context, r Request) (*Resolution, error) {
 	}
 	res := &Resolution{Stack: s.Config.Name, Lock: checksum(encoded), Target: target, RunSet: runSet,
 		BuildSet: s.Config.Build[0].Name}
-	x := &resolver{s: s, lock: lock, res: res, byName: lock.byName()}
+	x := &resolver{s: s, lock: lock, res: res, byName: lock.byName(), policy: r.Policy, app: r.App}
+	x.compareApp()
 	x.base(imageBuild, res.BuildSet)
 	x.base(imageRun, runSet)
-	slices.SortFunc(wants, func(a, b want) int { return cmp.Compare(a.name, b.name) })
+	wants = s.inOrder(wants)
+	slices.SortStableFunc(wants, func(a, b want) int { return boolOrder(a.library, b.library) }) // from what is there by then
 	for _, w := range wants {
 		if err := x.add(ctx, w); err != nil {
 			return nil, err
 		}
 	}
 	for _, n := range res.Notes {
-		progress.Note(ctx, "%s", n)
+		s.tell(ctx, n)
 	}
 	return res, nil
+}
+
+// tell shows a note, once: a build resolves more than once.
+func (s *Stack) tell(ctx context.Context, note string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.told == nil {
+		s.told = map[string]bool{}
+	}
+	if !s.told[note] {
+		s.told[note] = true
+		progress.Note(ctx, "%s", note)
+	}
+}
+
+// inOrder sorts wants by name, those that stand on another package last, and adds what they stand on.
+func (s *Stack) inOrder(wants []want) []want {
+	for _, w := range wants {
+		on := s.Config.Packages[w.name].On
+		if on == "" {
+			continue
+		}
+		i := slices.IndexFunc(wants, func(have want) bool { return have.name == on })
+		if i < 0 {
+			wants, i = append(wants, want{name: on}), len(wants)
+		}
+		wants[i].build = wants[i].build || w.build
+		wants[i].run = wants[i].run || w.run
+	}
+	slices.SortFunc(wants, func(a, b want) int {
+		x, y := s.Config.Packages[a.name].On, s.Config.Packages[b.name].On
+		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a.name, b.name))
+	})
+	return wants
 }
 
 // runSet picks the smallest run set that does, and takes the sets that are required by name out of the wants.
@@ -147,7 +193,12 @@ func (s *Stack) canBeIn(name, image string) bool {
 	if p.Provider != "" {
 		return slices.Contains(p.Targets, image)
 	}
-	return len(p.debs(image)) > 0
+	for _, l := range p.lines() {
+		if len(l.debs(image)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // resolver fills in one Resolution.
@@ -156,6 +207,20 @@ type resolver struct {
 	lock   *ArchLock
 	res    *Resolution
 	byName map[string]Deb
+	policy version.Policy
+	app    *AppLock
+}
+
+// compareApp notes where the app's lock was made for something else.
+func (x *resolver) compareApp() {
+	switch {
+	case x.app == nil:
+	case x.app.Stack != x.res.Stack:
+		x.note("%s was made with stack %s, and this is %s (--write-lock brings it up to date)", AppLockFile, x.app.Stack, x.res.Stack)
+	case x.app.Lock != x.res.Lock:
+		x.note("%s was made with another lock of stack %s: Debian packages may be newer (--write-lock brings it up to date)",
+			AppLockFile, x.app.Stack)
+	}
 }
 
 func (x *resolver) parts(image string) *[]Part {
@@ -189,9 +254,12 @@ func (x *resolver) add(ctx context.Context, w want) error {
 				w.name, x.s.Config.Name, otherImage(image))
 		}
 	}
+	if w.library {
+		return x.addLibrary(ctx, w)
+	}
 	p := x.s.Config.Packages[w.name]
 	switch p.Provider {
-	case providerNPM, providerGoProxy:
+	case providerNPM, providerGoProxy, providerPyPI, providerMaven:
 		return x.addTool(ctx, w, p)
 	default:
 		return x.addDebs(ctx, w)
@@ -207,19 +275,12 @@ func otherImage(image string) string {
 
 // addTool chooses a version of a package and adds what each image needs of it.
 func (x *resolver) addTool(ctx context.Context, w want, p Catalog) error {
-	choose := x.s.chooseNPM
-	if p.Provider == providerGoProxy {
-		choose = x.s.chooseGo
-	}
-	c, err := choose(ctx, w.name, p, w, x.res.Target.Arch)
+	c, err := x.choose(ctx, w, p)
 	if err != nil {
 		return err
 	}
-	if c.Live {
-		x.note("%s %s is not in the lock; it was chosen from the registry for %s", w.name, c.Version, w.text())
-	}
-	part := Part{Name: w.name, Package: w.name, Version: c.Version, Request: w.versions, Provider: p.Provider,
-		Tool: &c.File, Dest: p.Dest, Live: c.Live, Select: selection(p)}
+	part := Part{Name: w.name, Package: w.name, Version: c.Version, Request: c.Effective, Provider: p.Provider,
+		Tool: &c.File, Dest: p.Dest, Program: p.Program, Live: c.Live, Select: selection(p)}
 	for _, image := range []string{imageBuild, imageRun} {
 		if image == imageBuild && !w.build || image == imageRun && !w.run {
 			continue
@@ -243,6 +304,9 @@ const (
 	selectToolchain = "toolchain" // a Go toolchain: all but tests
 	selectPackage   = "package"   // an npm package with its commands
 	selectRuntime   = "runtime"   // node: the program
+	selectProgram   = "program"   // one file that is all there is to it
+	selectPrograms  = "programs"  // the programs of a wheel
+	selectArchive   = "archive"   // all of it
 	selectHeaders   = "headers"   // node: the headers, for native extensions
 )
 
@@ -250,6 +314,12 @@ func selection(p Catalog) string {
 	switch {
 	case p.Provider == providerGoProxy:
 		return selectToolchain
+	case p.Provider == providerPyPI:
+		return selectPrograms
+	case p.Provider == providerMaven:
+		return selectArchive
+	case p.Program != "":
+		return selectProgram
 	case p.NPM[anyArch] == "":
 		return selectRuntime
 	default:
@@ -279,19 +349,61 @@ func (x *resolver) addExtra(ctx context.Context, w want, p Catalog, ver, image s
 
 // addDebs adds a package that consists of Debian packages.
 func (x *resolver) addDebs(ctx context.Context, w want) error {
+	p := x.s.Config.Packages[w.name]
+	line, request := "", w.values()
+	_, listed := x.s.Config.Packages[w.name]
+	solved := listed && p.grammar() != ""
+	if solved {
+		c, err := x.choose(ctx, w, p)
+		if err != nil {
+			return err
+		}
+		line, request = c.Line, c.Effective
+	}
 	for _, image := range []string{imageBuild, imageRun} {
 		if image == imageBuild && !w.build || image == imageRun && !w.run {
 			continue
 		}
 		roots := []string{w.name}
-		if p, ok := x.s.Config.Packages[w.name]; ok {
-			roots = p.debs(image)
+		if listed {
+			roots = p.lines()[line].debs(image)
 		}
-		part := Part{Name: w.name, Package: w.name, Request: w.versions}
-		if err := x.debPart(ctx, part, w.name, roots, image); err != nil {
+		if len(roots) == 0 {
+			continue
+		}
+		part := Part{Name: w.name, Package: w.name, Request: request, Line: line}
+		if err := x.debPart(ctx, part, lineName(w.name, line), roots, image); err != nil {
 			return err
 		}
 	}
+	if solved {
+		return nil
+	}
+	return x.decideDeb(w)
+}
+
+// decideDeb records what was settled on for a Debian package of which a suite has one version.
+func (x *resolver) decideDeb(w want) error {
+	c := Choice{Package: w.name, Constraints: slices.Clone(w.constraints), Provider: "deb", Why: "the suite's version"}
+	for _, part := range slices.Concat(x.res.Build, x.res.Run) {
+		if part.Package == w.name {
+			c.Version, c.Live = part.Version, part.Live
+		}
+	}
+	if c.Live {
+		c.Why = "the suite's version as it is now"
+	}
+	for i, con := range c.Constraints {
+		switch {
+		case debVersionFits(con.Value, c.Version):
+		case con.Kind == version.Hint && x.policy != version.Strict:
+			c.Constraints[i].Dropped, c.Level = "a hint that nothing meets that can be had", version.NoHints
+		default:
+			return &UnobtainableError{Package: w.name, Constraints: w.constraints, Nearest: c.Version, OneVersion: true,
+				Tried: []Tried{{Stack: x.s.Config.Name, Versions: []string{c.Version}}}}
+		}
+	}
+	x.res.Choices = append(x.res.Choices, c)
 	return nil
 }
 
@@ -311,40 +423,65 @@ func (x *resolver) debPart(ctx context.Context, part Part, name string, roots []
 			return fmt.Errorf("resolving package %s for the %s image: it is not in the lock; build without --locked, or "+
 				"add it to stack.toml and run `s2i stack lock`", name, image)
 		}
-		list, err := x.s.liveClosure(ctx, x.res, image, roots, nil)
+		list, err := x.s.liveClosure(ctx, x.res, image, part, roots, nil)
+		if errors.Is(err, apt.ErrNoPackage) {
+			return &UnobtainableError{Package: part.Package, Tried: []Tried{{Stack: x.s.Config.Name}}, Absent: true, Reason: err}
+		}
 		if err != nil {
 			return fmt.Errorf("resolving package %s for the %s image: %w", name, image, err)
 		}
 		part.Debs, part.Live = list, true
 		x.note("%s for the %s image is not in the lock; it was resolved from the signed index", name, image)
 	}
-	for _, d := range part.Debs {
-		if d.Name == part.Package && part.Version == "" {
-			part.Version = d.Version
+	if needsKeystore(part.Debs) {
+		if d, ok := present[caPackage]; ok {
+			part.With = []Deb{d}
 		}
 	}
-	if err := checkDebVersion(part); err != nil {
-		return err
+	if part.Version == "" {
+		part.Version = x.s.debVersion(part)
 	}
 	list := x.parts(image)
 	*list = append(*list, part)
 	return nil
 }
 
-// checkDebVersion compares what was asked for with the one version that a suite has.
-func checkDebVersion(part Part) error {
-	for _, text := range part.Request {
-		want := strings.TrimLeft(text, "=><^~ ")
-		if text == want && part.Version != "" && !strings.HasPrefix(upstream(part.Version), want) {
-			return fmt.Errorf("resolving package %s: version %s was asked for, and the suite has %s; Debian suites have one "+
-				"version of a package", part.Package, text, part.Version)
-		}
-		if strings.HasPrefix(text, ">=") && apt.CompareVersions(upstream(part.Version), want) < 0 {
-			return fmt.Errorf("resolving package %s: a version %s was asked for, and the suite has %s",
-				part.Package, text, part.Version)
+// debVersion is the version of a part: the upstream version of the Debian package that the catalogue names, or else the
+// version of the Debian package of the same name.
+func (s *Stack) debVersion(part Part) string {
+	of := part.Package
+	if l := s.Config.Packages[part.Package].lines()[part.Line]; l.VersionOf != "" {
+		of = l.VersionOf
+	}
+	for _, d := range part.Debs {
+		switch {
+		case d.Name != of:
+		case of == part.Package:
+			return d.Version
+		default:
+			return release(d.Version)
 		}
 	}
-	return nil
+	return ""
+}
+
+// release is the part of a Debian version that its maker gave it: without epoch, revision and marks of repackaging.
+func release(v string) string {
+	v = upstream(v)
+	if i := strings.IndexAny(v, "+~"); i > 0 {
+		v = v[:i]
+	}
+	return v
+}
+
+// debVersionFits compares what was asked for with the one version that a suite has. There is no grammar of its own for
+// that: a version means all that begin with it, and ">=" is understood.
+func debVersionFits(asked, have string) bool {
+	want := strings.TrimLeft(asked, "=><^~ ")
+	if strings.HasPrefix(asked, ">=") {
+		return apt.CompareVersions(upstream(have), want) >= 0
+	}
+	return asked != want || have == "" || strings.HasPrefix(upstream(have), want)
 }
 
 // upstream is a Debian version without epoch and revision.
@@ -364,7 +501,8 @@ func (x *resolver) note(format string, args ...any) {
 
 // liveClosure resolves Debian packages from the live index, so that they stand on an image's base and agree with its
 // other parts. Versions of drop (by name) are not preferred.
-func (s *Stack) liveClosure(ctx context.Context, res *Resolution, image string, roots []string, drop map[string]bool) ([]Deb, error) {
+func (s *Stack) liveClosure(ctx context.Context, res *Resolution, image string, of Part, roots []string,
+	drop map[string]bool) ([]Deb, error) {
 	snap, err := s.index(ctx, res.Target.Arch)
 	if err != nil {
 		return nil, err
@@ -373,11 +511,13 @@ func (s *Stack) liveClosure(ctx context.Context, res *Resolution, image string, 
 	if image == imageRun {
 		parts = res.Run
 	}
-	o := apt.ClosureOptions{Exclude: s.Config.Exclude, Present: map[string]*apt.Package{}, Prefer: map[string]*apt.Package{}}
+	p := s.Config.Packages[of.Package]
+	o := apt.ClosureOptions{Exclude: slices.Concat(s.Config.Exclude, p.Exclude), Present: map[string]*apt.Package{},
+		Prefer: map[string]*apt.Package{}}
 	for i, part := range parts {
 		for _, d := range part.Debs {
 			switch {
-			case i == 0:
+			case i == 0 || part.Package == p.On && p.On != "":
 				o.Present[d.Name] = apt.Pinned(d.Name, d.Version)
 			case !drop[d.Name]:
 				if p := snap.Index.Find(d.Name, d.Version); p != nil {

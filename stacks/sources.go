@@ -11,8 +11,10 @@ import (
 	"s2i/stacks/apt"
 	"s2i/stacks/fetch"
 	"s2i/stacks/goproxy"
+	"s2i/stacks/maven"
 	"s2i/stacks/mirrors"
 	"s2i/stacks/npm"
+	"s2i/stacks/pypi"
 )
 
 // snapshotArchive keeps every state that Debian's archives ever had, by time.
@@ -22,7 +24,9 @@ const snapshotArchive = "https://snapshot.debian.org/archive"
 type Sources struct {
 	Deb     map[string][]apt.Mirror // by archive ("debian", "debian-security"), best first
 	NPM     npm.Config
-	GoProxy string                      // as GOPROXY
+	GoProxy string      // as GOPROXY
+	PyPI    pypi.Config // without an index, an installed pip is asked for its own
+	Maven   maven.Config
 	Netrc   fetch.Netrc                 // credentials for proxies and mirrors
 	SumDB   string                      // verifier key of the checksum database
 	Sites   map[string]string           // addresses instead of makers' distribution sites, by package
@@ -33,7 +37,8 @@ type Sources struct {
 }
 
 // LoadSources finds the sources of the machine and its user: S2I_MIRRORS and s2i's configuration file first, then
-// apt's sources, npm's configuration and GOPROXY. Debian's snapshot archive at the lock's time comes last.
+// apt's sources, npm's configuration, GOPROXY, pip's and uv's configuration, and Maven's settings. Debian's snapshot
+// archive at the lock's time comes last.
 func LoadSources(ctx context.Context, lock *Lock, env func(string) string) (*Sources, error) {
 	m, err := mirrors.Load(env)
 	if err != nil {
@@ -52,18 +57,22 @@ func LoadSources(ctx context.Context, lock *Lock, env func(string) string) (*Sou
 	} else {
 		s.GoProxy = goproxy.LoadList(ctx, env)
 	}
+	if list := m[mirrors.PyPI]; len(list) > 0 {
+		s.PyPI = pypi.NewConfig(list[0], s.Netrc)
+	} else {
+		s.PyPI = pypi.ReadConfig(env)
+	}
+	if list := m[mirrors.Maven]; len(list) > 0 {
+		s.Maven = maven.NewConfig(list[0], s.Netrc)
+	} else {
+		s.Maven = maven.LoadConfig(env)
+	}
 	for key, list := range m {
 		if name, ok := strings.CutPrefix(key, "https-"); ok && len(list) > 0 {
 			s.Sites[name] = list[0]
 		}
 	}
 	return s, nil
-}
-
-// ToolEnv is the environment that tells the ecosystems' own tools where to fetch from, as far as the user's configuration
-// says so. It does not ask npm, which takes long to answer: what no file says, the npm that is to be told knows as well.
-func ToolEnv(ctx context.Context, env func(string) string) map[string]string {
-	return map[string]string{"GOPROXY": goproxy.LoadList(ctx, env), "npm_config_registry": npm.ReadConfig(env).Registry}
 }
 
 func (s *Sources) addDebian(m mirrors.Mirrors, lock *Lock) {
@@ -131,15 +140,6 @@ func (s *Stack) archive(ctx context.Context) (*apt.Archive, error) {
 	return &apt.Archive{Fetch: src.Fetch, Store: s.Store, Keys: ring, Offline: s.Offline, Now: src.Now,
 		Authorize: src.Netrc.Authorize,
 		Mirrors:   func(archive string) []apt.Mirror { return src.Deb[archive] }}, nil
-}
-
-// registry gives access to the npm registry.
-func (s *Stack) registry(ctx context.Context) (*npm.Registry, error) {
-	src, err := s.sources(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return npm.New(src.NPM, src.Fetch)
 }
 
 // proxy gives access to the Go module proxies.

@@ -5,6 +5,12 @@
 // managers are merged into layers, and what maintainer scripts would have done is generated. The base of an image is
 // one layer; every package is a layer of its own, so that images share what they have in common.
 //
+// A package of the catalogue comes from Debian, in one version line or several (Java 21 and 25), or from the registry of
+// an ecosystem: npm, a Go module proxy, a Python package index, a Maven repository. Which one is asked of the ecosystem's
+// own configuration. Every demand on a version counts, with its source; package version intersects them, and the lock's
+// versions come before what a registry has besides. Resolution.Choices tells what was chosen and why, an
+// UnobtainableError who demands what nobody has. With an AppLock (s2i.lock beside the app) its versions come first.
+//
 // In the words of the Cloud Native Buildpacks specification, the names that a stack provides play the part of image
 // extensions.
 package stacks
@@ -21,13 +27,17 @@ import (
 	"s2i/lifecycle"
 	"s2i/lifecycle/store"
 	"s2i/stacks/apt"
+	"s2i/stacks/pypi"
 )
 
-//go:embed trixie/stack.toml trixie/stack.lock.json
+//go:embed trixie/stack.toml trixie/stack.lock.json bookworm/stack.toml bookworm/stack.lock.json
 var builtin embed.FS
 
-// Default is the name of the built-in stack.
+// Default is the name of the built-in stack that is tried first.
 const Default = "trixie"
+
+// Builtin lists the names of the built-in stacks, in the order in which they are tried.
+func Builtin() []string { return []string{Default, "bookworm"} }
 
 // The file names of a stack.
 const (
@@ -57,8 +67,13 @@ type Stack struct {
 	// Sources says where packages come from; nil means what the ecosystems' configurations say: see LoadSources.
 	Sources *Sources
 
+	// Others are further stacks that an app might be built on. What they have is listed among the candidates of choices.
+	Others []*Stack
+
 	mu        sync.Mutex
 	found     *Sources                 // what LoadSources found
+	pip       *pypi.Config             // what an installed pip says
+	told      map[string]bool          // notes that were shown
 	indexLock sync.Mutex               // held while an index is read
 	indexes   map[string]*apt.Snapshot // live indexes by architecture
 }
@@ -119,8 +134,8 @@ func open(nameOrDir string) (fs.FS, error) {
 		}
 	}
 	if _, err := os.Stat(nameOrDir); err != nil {
-		return nil, fmt.Errorf("looking for stack %s: it is neither built in (%s is) nor a directory: %w",
-			nameOrDir, Default, err)
+		return nil, fmt.Errorf("looking for stack %s: it is neither built in (%s are) nor a directory: %w",
+			nameOrDir, strings.Join(Builtin(), " and "), err)
 	}
 	return os.DirFS(nameOrDir), nil
 }

@@ -90,99 +90,52 @@ func (s *Stack) goFile(ctx context.Context, proxy *goproxy.Client, src *Sources,
 	return s.pinZip(ctx, proxy, f)
 }
 
-// chooseGo finds a Go release for a constraint: in the lock, else, when it names a release, from the proxy.
-func (s *Stack) chooseGo(ctx context.Context, name string, p Catalog, want want, arch string) (*chosen, error) {
-	cons, err := want.goConstraints(p)
+// moduleOf is the module version of a toolchain's file.
+func moduleOf(f ToolFile) module.Version { return module.Version{Path: f.Name, Version: f.Version} }
+
+// goOptions lists the releases that the demands name, and the newest of the lines that they name. A proxy's list is
+// sparse, so the proxy is asked for each of them.
+func (s *Stack) goOptions(ctx context.Context, w want, p Catalog, arch string) ([]option, error) {
+	proxy, _, err := s.proxy(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range s.Lock.Tools[name] { // newest first
-		if f, ok := t.Files[arch]; ok && cons.allow(t.Version) {
-			return &chosen{t.Version, f, false}, nil
-		}
-	}
-	if s.Locked {
-		return nil, want.notLocked(name, s.Lock.Tools[name])
-	}
-	ver := cons.lowest()
-	if ver == "" || !cons.allow(ver) {
-		return nil, fmt.Errorf("choosing a version of %s: no release is %s; the lock has %s",
-			name, want.text(), strings.Join(toolVersions(s.Lock.Tools[name]), ", "))
-	}
-	var kept chosen
-	m := goModule(p, ver, arch)
-	if err := s.Store.Record("go-choice", m.Version, &kept); err == nil {
-		return &kept, nil
-	}
-	if s.Offline {
-		return nil, fmt.Errorf("%w; and --offline forbids to get it", want.notLocked(name, s.Lock.Tools[name]))
-	}
-	proxy, src, err := s.proxy(ctx)
+	names, err := proxy.Versions(ctx, p.Module)
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.goFile(ctx, proxy, src, m)
-	if err != nil {
-		return nil, fmt.Errorf("getting Go %s, which is not in the lock: %w", ver, err)
-	}
-	kept = chosen{ver, f, true}
-	return &kept, s.Store.SetRecord("go-choice", m.Version, kept)
-}
-
-// goConstraints are conditions on a Go version that must all hold.
-type goConstraints []goConstraint
-
-type goConstraint struct {
-	op  string // "=", ">=", "line"
-	ver string // "1.25.4", "1.26rc1", "1.25"
-}
-
-// parseGo reads "1.25.4" (exactly that), "1.25" (that line), ">=1.24" (at least), and "go" before any of them.
-func parseGo(text string) (goConstraint, error) {
-	s := strings.TrimSpace(text)
-	op := ""
-	if rest, ok := strings.CutPrefix(s, ">="); ok {
-		op, s = ">=", strings.TrimSpace(rest)
-	} else {
-		s = strings.TrimLeft(s, "=v ")
-	}
-	s = strings.TrimPrefix(s, "go")
-	s = strings.TrimSuffix(strings.TrimSuffix(s, ".x"), ".*")
-	if !version.IsValid("go" + s) {
-		return goConstraint{}, fmt.Errorf("reading the Go version %q: it is none; write 1.25.4, 1.25 or >=1.25", text)
-	}
-	if op == "" {
-		op = "="
-		if version.Lang("go"+s) == "go"+s && version.Compare("go"+s, "go1.21") >= 0 {
-			op = "line" // since 1.21 a release always has three numbers
+	versions := map[string]bool{}
+	for _, c := range w.constraints {
+		v := "go" + strings.TrimPrefix(strings.TrimLeft(c.Value, ">=v ^~"), "go")
+		if !version.IsValid(v) {
+			continue
+		}
+		versions[strings.TrimPrefix(v, "go")] = true
+		if line := strings.TrimPrefix(version.Lang(v), "go"); version.Compare("go"+line, "go1.21") >= 0 {
+			newest, err := s.newestGo(ctx, proxy, p, names, line)
+			if err != nil && ctx.Err() != nil {
+				return nil, err
+			}
+			delete(versions, line) // a line is no release
+			versions[newest] = err == nil
 		}
 	}
-	return goConstraint{op, s}, nil
-}
-
-func (c goConstraints) allow(ver string) bool {
-	for _, one := range c {
-		d := version.Compare("go"+ver, "go"+one.ver)
-		ok := one.op == "=" && d == 0 || one.op == ">=" && d >= 0 ||
-			one.op == "line" && version.Lang("go"+ver) == "go"+one.ver
-		if !ok {
-			return false
+	var options []option
+	for _, ver := range sortedKeys(versions) {
+		files := map[string]ToolFile{}
+		for _, a := range s.Config.Arches {
+			m := goModule(p, ver, a)
+			ok, err := proxy.Has(ctx, m)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				files[a] = ToolFile{Name: m.Path, Version: m.Version}
+			}
+		}
+		if len(files) > 0 {
+			options = append(options, s.toolOption(p, ver, files, arch))
 		}
 	}
-	return true
-}
-
-// lowest is the release that the constraints name: the only one to try when the lock has none.
-func (c goConstraints) lowest() string {
-	best := ""
-	for _, one := range c {
-		v := one.ver
-		if version.Lang("go"+v) == "go"+v && version.Compare("go"+v, "go1.21") >= 0 {
-			v += ".0"
-		}
-		if best == "" || version.Compare("go"+v, "go"+best) > 0 {
-			best = v
-		}
-	}
-	return best
+	return options, nil
 }

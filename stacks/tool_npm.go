@@ -2,8 +2,8 @@ package stacks
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -29,21 +29,13 @@ func npmNames(p Catalog, v *semver.Version) map[string]string {
 	return names
 }
 
-// published are the versions of a catalogue entry that can be had, with their files by architecture.
-type published struct {
-	version *semver.Version
-	files   map[string]ToolFile
-}
+// npmRegistry is an npm registry as the source of programs and packages.
+type npmRegistry struct{ *npm.Registry }
 
-// npmPublished lists what the registry has of a catalogue entry, newest first.
-func (s *Stack) npmPublished(ctx context.Context, p Catalog) ([]published, error) {
-	reg, err := s.registry(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]*published{}
+func (r npmRegistry) published(ctx context.Context, p Catalog) ([]published, error) {
+	all := listed{}
 	for key, name := range p.NPM {
-		versions, err := reg.Versions(ctx, name)
+		versions, err := r.Versions(ctx, name)
 		if err != nil {
 			return nil, err
 		}
@@ -57,45 +49,108 @@ func (s *Stack) npmPublished(ctx context.Context, p Catalog) ([]published, error
 			if key == "berry" {
 				arch = anyArch
 			}
-			if npmNames(p, sv)[arch] != name {
-				continue
+			if npmNames(p, sv)[arch] == name {
+				all.add(v.Version, arch, ToolFile{Name: name, Version: v.Version, Integrity: v.Integrity})
 			}
-			if all[v.Version] == nil {
-				all[v.Version] = &published{sv, map[string]ToolFile{}}
-			}
-			all[v.Version].files[arch] = ToolFile{Name: name, Version: v.Version, Integrity: v.Integrity}
 		}
 	}
-	var list []published
-	for _, v := range all {
-		list = append(list, *v)
-	}
-	slices.SortFunc(list, func(a, b published) int { return b.version.Compare(a.version) })
-	return list, nil
+	return all.all(), nil
 }
 
-// lockNPM pins the newest version of every line that exists for all architectures.
-func (s *Stack) lockNPM(ctx context.Context, p Catalog) ([]Tool, error) {
-	list, err := s.npmPublished(ctx, p)
+func (r npmRegistry) pin(_ context.Context, f ToolFile) (ToolFile, error) { return f, nil }
+
+func (r npmRegistry) get(ctx context.Context, f ToolFile, w io.Writer, offset int64) error {
+	return r.Tarball(ctx, f.Name, f.Version, w, offset)
+}
+
+// published lists what the registry of a catalogue entry has, newest first.
+func (s *Stack) published(ctx context.Context, p Catalog) ([]published, error) {
+	reg, err := s.registryOf(ctx, p.Provider)
 	if err != nil {
 		return nil, err
+	}
+	list, err := reg.published(ctx, p)
+	slices.SortFunc(list, func(a, b published) int { return b.version.Compare(a.version) })
+	return list, err
+}
+
+// pinned gives the files of a version their integrities.
+func (s *Stack) pinned(ctx context.Context, p Catalog, files map[string]ToolFile) (map[string]ToolFile, error) {
+	reg, err := s.registryOf(ctx, p.Provider)
+	if err != nil {
+		return nil, err
+	}
+	done := map[string]ToolFile{}
+	for arch, f := range files {
+		if done[arch], err = reg.pin(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	return done, nil
+}
+
+// lockListed pins the newest version of every line that exists for all architectures, and says which newer ones it left
+// out.
+func (s *Stack) lockListed(ctx context.Context, p Catalog) ([]Tool, []Skipped, error) {
+	list, err := s.published(ctx, p)
+	if err != nil {
+		return nil, nil, err
 	}
 	var tools []Tool
 	for _, line := range p.Lines {
 		r, err := npm.ParseRange(line)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		i := slices.IndexFunc(list, func(v published) bool { return r.Contains(v.version) && s.complete(v.files) })
 		if i < 0 {
-			return nil, fmt.Errorf("looking for version line %s: the registry has none for %s",
+			return nil, nil, fmt.Errorf("looking for version line %s: the registry has none for %s",
 				line, strings.Join(s.Config.Arches, " and "))
 		}
-		tools = append(tools, Tool{Version: list[i].version.String(), Files: list[i].files})
+		files, err := s.pinned(ctx, p, list[i].files)
+		if err != nil {
+			return nil, nil, err
+		}
+		tools = append(tools, Tool{Version: list[i].version.Original(), Files: files})
 	}
 	slices.Reverse(tools)
-	return tools, nil
+	return tools, s.skipped(p, list, tools), nil
 }
+
+// skipped lists what is newer than the newest pinned version, the newest of each major version, and why it is not pinned.
+func (s *Stack) skipped(p Catalog, list []published, tools []Tool) []Skipped {
+	var skipped []Skipped
+	seen := map[uint64]bool{}
+	for _, v := range list { // newest first
+		name := v.version.Original()
+		if p.grammar().Compare(name, tools[0].Version) <= 0 || len(skipped) == maxSkipped {
+			break
+		}
+		rank, status := p.standing(name)
+		if seen[v.version.Major()] || v.version.Prerelease() != "" {
+			continue
+		}
+		seen[v.version.Major()] = true
+		var missing []string
+		for _, arch := range s.Config.Arches {
+			if _, ok := fileFor(v.files, arch); !ok {
+				missing = append(missing, "linux/"+arch)
+			}
+		}
+		switch {
+		case rank > 0:
+		case len(missing) > 0:
+			status = "missing on " + strings.Join(missing, " and ")
+		default:
+			status = "not a line of the stack"
+		}
+		skipped = append(skipped, Skipped{name, status})
+	}
+	return skipped
+}
+
+// maxSkipped bounds what is said about what was left out.
+const maxSkipped = 4
 
 // complete tells whether there is a file for every architecture of the stack.
 func (s *Stack) complete(files map[string]ToolFile) bool {
@@ -105,97 +160,10 @@ func (s *Stack) complete(files map[string]ToolFile) bool {
 	return !slices.ContainsFunc(s.Config.Arches, func(arch string) bool { _, ok := files[arch]; return !ok })
 }
 
-// chooseNPM finds the version of an npm package for a constraint: in the lock, else in the registry.
-func (s *Stack) chooseNPM(ctx context.Context, name string, p Catalog, want want, arch string) (*chosen, error) {
-	r, err := want.ranges(p)
-	if err != nil {
-		return nil, err
-	}
-	locked := fromTools(s.Lock.Tools[name], arch)
-	if i := newest(locked, r, p.EvenMajors); i >= 0 {
-		return &chosen{locked[i].Version, locked[i].file, false}, nil
-	}
-	if s.Locked {
-		return nil, want.notLocked(name, s.Lock.Tools[name])
-	}
-	var kept chosen
-	key := fmt.Sprintf("%s %s %s", name, arch, want.text())
-	if s.Offline {
-		if err := s.Store.Record("npm-choice", key, &kept); err != nil {
-			return nil, fmt.Errorf("%w; and --offline forbids to ask the registry", want.notLocked(name, s.Lock.Tools[name]))
-		}
-		return &kept, nil
-	}
-	list, err := s.npmPublished(ctx, p)
-	if errors.Is(err, npm.ErrNotConfigured) && p.HTTPS != "" {
-		list, err = s.sitePublished(ctx, name, p)
-	}
-	if err != nil {
-		return nil, err
-	}
-	var live []candidate
-	for _, v := range list {
-		if f, ok := fileFor(v.files, arch); ok {
-			live = append(live, candidate{v.version.String(), v.version, f})
-		}
-	}
-	i := newest(live, r, p.EvenMajors)
-	if i < 0 {
-		return nil, fmt.Errorf("choosing a version of %s: neither the lock (%s) nor the registry has one for %s that is %s",
-			name, strings.Join(toolVersions(s.Lock.Tools[name]), ", "), arch, want.text())
-	}
-	kept = chosen{live[i].Version, live[i].file, true}
-	return &kept, s.Store.SetRecord("npm-choice", key, kept)
-}
-
-// candidate is a version with its file for one architecture.
-type candidate struct {
-	Version string
-	ver     *semver.Version
-	file    ToolFile
-}
-
-func fromTools(tools []Tool, arch string) []candidate {
-	var list []candidate
-	for _, t := range tools {
-		v, err := semver.NewVersion(t.Version)
-		f, ok := fileFor(t.Files, arch)
-		if err == nil && ok {
-			list = append(list, candidate{t.Version, v, f})
-		}
-	}
-	return list
-}
-
 func fileFor(files map[string]ToolFile, arch string) (ToolFile, bool) {
 	if f, ok := files[arch]; ok {
 		return f, true
 	}
 	f, ok := files[anyArch]
 	return f, ok
-}
-
-// newest gives the index of the newest version in all ranges; with even, one with an even major before the others.
-func newest(list []candidate, ranges []*npm.Range, even bool) int {
-	best := -1
-	for i, c := range list {
-		if slices.ContainsFunc(ranges, func(r *npm.Range) bool { return !r.Contains(c.ver) }) {
-			continue
-		}
-		if best >= 0 {
-			b := list[best].ver
-			bEven, cEven := b.Major()%2 == 0, c.ver.Major()%2 == 0
-			if even && bEven != cEven {
-				if cEven {
-					best = i
-				}
-				continue
-			}
-			if !c.ver.GreaterThan(b) {
-				continue
-			}
-		}
-		best = i
-	}
-	return best
 }

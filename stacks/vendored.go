@@ -93,6 +93,14 @@ func toolPath(provider string, f ToolFile) string {
 		m := module.Version{Path: f.Name, Version: f.Version}
 		return mirrors.Dir(mirrors.GoProxy) + "/" + m.Path + "/@v/" + m.Version + ".zip"
 	}
+	switch provider {
+	case providerPyPI:
+		return mirrors.Dir(mirrors.PyPI) + "/" + f.Name + "/" + f.File
+	case providerMaven:
+		if a, err := artifact(f); err == nil {
+			return mirrors.Dir(mirrors.Maven) + "/" + a.Path()
+		}
+	}
 	_, base, ok := strings.Cut(f.Name, "/")
 	if !ok {
 		base = f.Name

@@ -1,19 +1,19 @@
 package stacks
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
 	"s2i/lifecycle"
-	"s2i/stacks/npm"
+	"s2i/stacks/version"
 )
 
 // want is what the requirements of one name ask for together.
 type want struct {
-	name       string
-	versions   []string // constraints, all of which must hold
-	origins    []string // where each comes from, "" when it is not known
-	build, run bool
+	name        string
+	constraints []version.Constraint
+	build, run  bool
+	library     bool // nobody asked for it: see MetaLibrary
 }
 
 // gather joins the requirements of each name, in the order of their first appearance. A requirement for neither image
@@ -26,20 +26,30 @@ func gather(requires []lifecycle.Require) []want {
 		if !ok {
 			i = len(list)
 			at[r.Name] = i
-			list = append(list, want{name: r.Name})
+			list = append(list, want{name: r.Name, library: true})
 		}
 		w := &list[i]
+		soname, _ := r.Metadata[MetaLibrary].(string)
+		w.library = w.library && soname != ""
 		build, launch := truthy(r.Metadata["build"]), truthy(r.Metadata["launch"])
 		w.build = w.build || build || !launch
 		w.run = w.run || launch
 		if v, ok := r.Metadata["version"].(string); ok && strings.TrimSpace(v) != "" {
 			source, _ := r.Metadata["version-source"].(string)
-			w.versions = append(w.versions, strings.TrimSpace(v))
-			w.origins = append(w.origins, source)
+			kind, _ := r.Metadata["version-kind"].(string)
+			c := version.Constraint{Value: bounded(strings.TrimSpace(v)), Source: source, Kind: version.Kind(kind)}
+			if !slices.Contains(w.constraints, c) { // two buildpacks may ask for the same
+				w.constraints = append(w.constraints, c)
+			}
 		}
 	}
 	return list
 }
+
+// maxConstraint is more than any grammar reads: what is cut off there is refused all the same, and shown at no more length.
+const maxConstraint = 1100
+
+func bounded(s string) string { return s[:min(len(s), maxConstraint)] }
 
 func truthy(v any) bool {
 	switch v := v.(type) {
@@ -53,64 +63,13 @@ func truthy(v any) bool {
 }
 
 // text tells what is asked for, and where that is written.
-func (w want) text() string {
-	if len(w.versions) == 0 {
-		return "any version"
-	}
-	var parts []string
-	for i, v := range w.versions {
-		if w.origins[i] != "" {
-			v += " (" + w.origins[i] + ")"
-		}
-		parts = append(parts, v)
-	}
-	return strings.Join(parts, " and ")
-}
+func (w want) text() string { return demands(w.constraints) }
 
-func (w want) notLocked(name string, tools []Tool) error {
-	return fmt.Errorf("choosing a version of %s: the lock has %s, and none of them is %s; "+
-		"build without --locked, or pin it in stack.toml and run `s2i stack lock`",
-		name, strings.Join(toolVersions(tools), ", "), w.text())
-}
-
-// ranges reads the constraints as npm writes them. Without any, it is the default line.
-func (w want) ranges(p Catalog) ([]*npm.Range, error) {
-	texts := w.versions
-	if len(texts) == 0 {
-		texts = []string{p.Default}
+// values are the constraints without where they come from.
+func (w want) values() []string {
+	var list []string
+	for _, c := range w.constraints {
+		list = append(list, c.Value)
 	}
-	var list []*npm.Range
-	for _, text := range texts {
-		if alias, ok := p.Aliases[strings.ToLower(text)]; ok {
-			text = alias
-		}
-		r, err := npm.ParseRange(text)
-		if err != nil {
-			return nil, fmt.Errorf("choosing a version of %s: %w", w.name, err)
-		}
-		list = append(list, r)
-	}
-	return list, nil
-}
-
-func (w want) goConstraints(p Catalog) (goConstraints, error) {
-	if len(w.versions) == 0 {
-		return goConstraints{{"line", p.Default}}, nil
-	}
-	var list goConstraints
-	for _, text := range w.versions {
-		c, err := parseGo(text)
-		if err != nil {
-			return nil, fmt.Errorf("choosing a version of %s: %w", w.name, err)
-		}
-		list = append(list, c)
-	}
-	return list, nil
-}
-
-// chosen is a version that was settled on.
-type chosen struct {
-	Version string
-	File    ToolFile
-	Live    bool // it is not in the lock
+	return list
 }

@@ -175,13 +175,7 @@ func (a *Archive) list(ctx context.Context, s Suite, r *Release, name string) (s
 	if !ok {
 		return "", List{}, fmt.Errorf("reading suite %s: its index has no %s: %w", s.Name, name, ErrNoPackage)
 	}
-	dists := "dists/" + s.Name + "/"
-	paths := []string{dists + name}
-	if r.ByHash {
-		paths = slices.Insert(paths, 0, dists+path.Dir(name)+"/by-hash/SHA256/"+sum.SHA256)
-	}
-	file, err := a.Get(ctx, File{Archive: s.Archive, Paths: paths, SHA256: sum.SHA256, Size: sum.Size,
-		Title: "package list of " + s.Name})
+	file, err := a.Get(ctx, indexFile(s, r, name, sum, "package list of "+s.Name))
 	if err != nil {
 		return "", List{}, err
 	}

@@ -198,6 +198,9 @@ func (ix *Index) providers(name string, rel *dependency.VersionRelation) []*Pack
 	return list
 }
 
+// Rank orders packages by their priority: 0 for required ones, and so on.
+func (p *Package) Rank() int { return rank(p.priority) }
+
 func rank(priority string) int {
 	i := slices.Index([]string{"required", "important", "standard", "optional"}, priority)
 	if i < 0 {

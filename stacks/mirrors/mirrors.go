@@ -7,9 +7,11 @@
 //	deb-security = ["https://mirror.example.com/debian-security"]
 //	npm = "https://npm.example.com"
 //	goproxy = "https://go.example.com"
+//	pypi = "https://packages.example.com/simple"
+//	maven = "https://artifacts.example.com/repository"
 //
 // and, before it, the environment variable S2I_MIRRORS: "deb=https://… npm=https://…" (separated by blanks), or one
-// address alone, below which all of them are: <address>/debian, /debian-security, /npm, /goproxy, as
+// address alone, below which all of them are: <address>/debian, /debian-security, /npm, /goproxy, /pypi, /maven, as
 // `s2i stack vendor` writes them.
 package mirrors
 
@@ -32,11 +34,14 @@ const (
 	DebSecurity = "deb-security"
 	NPM         = "npm"
 	GoProxy     = "goproxy"
+	PyPI        = "pypi"
+	Maven       = "maven"
 )
 
 // dirs is where each mirror is below the root of a vendored tree.
 var dirs = [...]struct{ key, dir string }{
 	{Deb, "debian"}, {DebSecurity, "debian-security"}, {NPM, "npm"}, {GoProxy, "goproxy"},
+	{PyPI, "pypi"}, {Maven, "maven"},
 }
 
 // Dir gives the directory of a mirror below the root of a vendored tree.

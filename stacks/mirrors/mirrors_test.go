@@ -33,7 +33,8 @@ func TestLoad(t *testing.T) {
 				"npm": {"http://e.example.com", "https://a.example.com", "https://b.example.com"}}},
 		{name: "one tree", env: map[string]string{"S2I_MIRRORS": "file:///srv/a=b/"}, want: mirrors.Mirrors{
 			"deb": {"file:///srv/a=b/debian"}, "deb-security": {"file:///srv/a=b/debian-security"},
-			"npm": {"file:///srv/a=b/npm"}, "goproxy": {"file:///srv/a=b/goproxy"}}},
+			"npm": {"file:///srv/a=b/npm"}, "goproxy": {"file:///srv/a=b/goproxy"},
+			"pypi": {"file:///srv/a=b/pypi"}, "maven": {"file:///srv/a=b/maven"}}},
 		{name: "no address", env: map[string]string{"S2I_MIRRORS": "npm=example.com"}, fail: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/md5" //nolint:gosec // the format of Debian packages asks for it
 	"fmt"
 	"io"
 	"slices"
@@ -48,6 +49,17 @@ func (d Deb) Control() string {
 	return s + "Description: made for a test\n of several lines\n"
 }
 
+// md5sums lists the package's regular files.
+func (d Deb) md5sums() string {
+	var b strings.Builder
+	for _, f := range d.Files {
+		if f.Link == "" && f.Hard == "" && !strings.HasSuffix(f.Name, "/") {
+			fmt.Fprintf(&b, "%x  %s\n", md5.Sum([]byte(f.Body)), strings.TrimPrefix(f.Name, "./")) //nolint:gosec // the format's
+		}
+	}
+	return b.String()
+}
+
 // Build makes the .deb.
 func (d Deb) Build(t testing.TB) []byte {
 	t.Helper()
@@ -56,7 +68,7 @@ func (d Deb) Build(t testing.TB) []byte {
 		ext = ".xz"
 	}
 	control := Tar(t, []File{{Name: "./"}, {Name: "./control", Body: d.Control()},
-		{Name: "./md5sums", Body: "d41d8cd98f00b204e9800998ecf8427e  usr/x\n"}})
+		{Name: "./md5sums", Body: d.md5sums()}})
 	data := Tar(t, d.Files)
 	name := func(s string) string {
 		if ext == ".tar" {

@@ -122,7 +122,7 @@ func (m *Mirror) Publish(t testing.TB, archive, suite string, debs ...Deb) {
 	var sums []string
 	dists := "/" + archive + "/dists/" + suite + "/"
 	for _, arch := range []string{"amd64", "arm64"} {
-		var list strings.Builder
+		var list, contents strings.Builder
 		for _, d := range debs {
 			if d.Arch != "" && d.Arch != "all" && d.Arch != arch {
 				continue
@@ -132,7 +132,16 @@ func (m *Mirror) Publish(t testing.TB, archive, suite string, debs ...Deb) {
 			control := strings.TrimSuffix(d.Control(), "Description: made for a test\n of several lines\n")
 			fmt.Fprintf(&list, "%sFilename: %s\nSize: %d\nSHA256: %s\nDescription: made for a test\n\n",
 				control, d.PoolPath(), len(b), Sum(b))
+			for _, f := range d.Files {
+				if !strings.HasSuffix(f.Name, "/") {
+					fmt.Fprintf(&contents, "%-59s libs/%s\n", strings.TrimPrefix(f.Name, "./"), d.Name)
+				}
+			}
 		}
+		owners := Compress(t, []byte(contents.String()), ".gz")
+		m.Put(dists+"main/Contents-"+arch+".gz", owners)
+		m.Put(dists+"main/by-hash/SHA256/"+Sum(owners), owners)
+		sums = append(sums, fmt.Sprintf(" %s %d main/Contents-%s.gz", Sum(owners), len(owners), arch))
 		name := "main/binary-" + arch + "/Packages.xz"
 		packed := Compress(t, []byte(list.String()), ".xz")
 		m.Put(dists+name, packed)
