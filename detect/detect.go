@@ -17,6 +17,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -39,6 +40,9 @@ const (
 	Errored
 	// Skipped means that it was not asked, or that it fits but is not needed.
 	Skipped
+	// Refused means that the buildpack recognises the app and knows that it cannot build it. Only buildpacks that are
+	// asked in-process can say so; the specification has no word for it.
+	Refused
 )
 
 // String gives the status in one word.
@@ -50,6 +54,8 @@ func (s Status) String() string {
 		return "errored"
 	case Skipped:
 		return "skipped"
+	case Refused:
+		return "refused"
 	default:
 		return "failed"
 	}
@@ -65,7 +71,7 @@ type Outcome struct {
 	Output []byte
 	// Plan is what it requires and provides, when it passed.
 	Plan lifecycle.BuildPlan
-	// Err is why the status is Errored.
+	// Err is why the status is Errored or Refused.
 	Err error
 }
 
@@ -86,12 +92,15 @@ type Options struct {
 	Target lifecycle.Target
 	// ExecEnv is the execution environment; empty means lifecycle.DefaultExecEnv.
 	ExecEnv string
-	// Provided tells whether the stack supplies a name. Nil means that there is no stack.
-	Provided func(name string) bool
+	// Provided tells whether the stack meets a requirement. It is asked once for each name that is required for an image
+	// (metadata build or launch), and once for each that is required without saying so. Nil means that there is no stack.
+	Provided func(r lifecycle.Require) bool
 	// Detect asks one buildpack. It is called from several goroutines.
 	Detect func(ctx context.Context, bp lifecycle.Buildpack) Outcome
 	// Jobs bounds how many are asked at once; 0 means the number of CPUs.
 	Jobs int
+	// Alternatives asks for the groups after the first one, too: which of them could build the app as well.
+	Alternatives bool
 }
 
 // Result is the group that builds the app.
@@ -100,6 +109,15 @@ type Result struct {
 	Plan  lifecycle.Plan
 	// Outcomes has every buildpack that was asked, in the order of the groups.
 	Outcomes []Outcome
+	// Alternatives are the other groups that could build the app, as far as they have a buildpack that Group has not.
+	Alternatives [][]lifecycle.GroupElement
+}
+
+// Refusals gives the outcomes of the buildpacks that recognise the app and cannot build it.
+func (r *Result) Refusals() []Outcome { return refusals(r.Outcomes) }
+
+func refusals(outcomes []Outcome) []Outcome {
+	return slices.DeleteFunc(slices.Clone(outcomes), func(o Outcome) bool { return o.Status != Refused })
 }
 
 // Run finds the first group that can build the app. When there is none the error is a *NoGroupError, which carries
@@ -120,27 +138,62 @@ func run(ctx context.Context, o Options) (*Result, error) {
 	}
 	d := &detection{Options: o, memo: map[string]int{}}
 	none := &NoGroupError{}
+	var found []*Resolution
 	tried := 0
 	for group := range installed.groups(o.Order, o.Extensions) {
 		if tried++; tried > maxGroups {
 			return nil, fmt.Errorf("expanding the order: it stands for more than %d groups", maxGroups)
 		}
-		if err := d.ask(ctx, group); err != nil {
-			return nil, err
+		if adds(group, found) {
+			if err := d.ask(ctx, group); err != nil {
+				return nil, err
+			}
+			resolution, err := d.resolve(group)
+			if err != nil {
+				none.addProblem(err)
+			} else if resolution != nil && adds(needed(resolution), found) {
+				found = append(found, resolution)
+			}
 		}
-		candidates, ok := d.candidates(group)
-		if !ok {
-			continue
+		if len(found) > 0 && !o.Alternatives {
+			break
 		}
-		resolution, err := Resolve(candidates, o.Provided)
-		if err != nil {
-			none.addProblem(err)
-			continue
-		}
-		return d.result(resolution), nil
+	}
+	if len(found) > 0 {
+		return d.result(found), nil
 	}
 	none.Outcomes = d.outcomes
 	return nil, lifecycle.WithCode(none.code(), none)
+}
+
+// resolve makes a plan of the group, or gives nil when one of its buildpacks does not fit the app.
+func (d *detection) resolve(group []member) (*Resolution, error) {
+	candidates, ok := d.candidates(group)
+	if !ok {
+		return nil, nil
+	}
+	return Resolve(candidates, d.Provided)
+}
+
+// adds tells whether a group has a required buildpack that the groups found so far have not.
+func adds(group []member, found []*Resolution) bool {
+	if len(found) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(group, func(m member) bool {
+		return !m.element.Optional && !m.element.Extension && !slices.ContainsFunc(found, func(r *Resolution) bool {
+			return slices.ContainsFunc(r.Group, func(e lifecycle.GroupElement) bool { return e.Key() == m.element.Key() })
+		})
+	})
+}
+
+// needed gives a resolved group in the form in which it was tried.
+func needed(r *Resolution) []member {
+	var group []member
+	for _, e := range r.Group {
+		group = append(group, member{element: e})
+	}
+	return group
 }
 
 // maxGroups and maxTrials bound what composite buildpacks and alternatives can multiply to.
@@ -238,22 +291,35 @@ func (d *detection) candidates(group []member) (passed []Candidate, ok bool) {
 	return passed, any
 }
 
-func (d *detection) result(r *Resolution) *Result {
-	for _, dropped := range r.Dropped {
+// result describes the first group found, and names the others.
+func (d *detection) result(found []*Resolution) *Result {
+	for _, dropped := range found[0].Dropped {
 		for i := range d.outcomes {
 			if out := &d.outcomes[i]; out.Element.Key() == dropped.Element.Key() {
 				out.Status, out.Reason = Skipped, dropped.Reason
 			}
 		}
 	}
-	out := &Result{Plan: r.Plan, Outcomes: d.outcomes}
-	for _, e := range r.Group {
-		e.Optional = false
+	out := &Result{Plan: found[0].Plan, Outcomes: d.outcomes}
+	for _, e := range chosen(found[0]) {
 		if e.Extension {
 			out.Group.Extensions = append(out.Group.Extensions, e)
 		} else {
 			out.Group.Group = append(out.Group.Group, e)
 		}
 	}
+	for _, r := range found[1:] {
+		group := slices.DeleteFunc(chosen(r), func(e lifecycle.GroupElement) bool { return e.Extension })
+		out.Alternatives = append(out.Alternatives, group)
+	}
 	return out
+}
+
+// chosen gives a group without what mattered only while it was chosen.
+func chosen(r *Resolution) []lifecycle.GroupElement {
+	group := slices.Clone(r.Group)
+	for i := range group {
+		group[i].Optional = false
+	}
+	return group
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"s2i/lifecycle"
 )
@@ -19,23 +18,50 @@ type NoGroupError struct {
 	Outcomes []Outcome
 	// Problems has what kept groups whose buildpacks all passed from working together.
 	Problems []string
+	// Hints say in one sentence each what the directory seems to be instead.
+	Hints []string
+	// Verbose adds what every buildpack said, also when the refusals or the hints tell enough.
+	Verbose bool
 }
 
 // Unwrap gives ErrNoGroup.
 func (e *NoGroupError) Unwrap() error { return ErrNoGroup }
 
-// Error gives a table of the buildpacks and their reasons, and what to do.
+// Error begins with what says most: the buildpacks that recognise the app and cannot build it; else what is known of the
+// directory; else a table of the buildpacks and their reasons, and what to do.
 func (e *NoGroupError) Error() string {
 	var b strings.Builder
-	b.WriteString(ErrNoGroup.Error() + ":\n")
+	refused := refusals(e.Outcomes)
+	switch {
+	case len(refused) > 0:
+		b.WriteString("this app cannot be built")
+		for _, o := range refused {
+			fmt.Fprintf(&b, "\n%s: %s", o.Element.ID, strings.Join(o.lines(), "\n  "))
+		}
+		for _, hint := range e.Hints {
+			b.WriteString("\n" + hint)
+		}
+	case len(e.Hints) > 0:
+		b.WriteString("there is nothing to build in this directory: " + strings.Join(e.Hints, "; "))
+	default:
+		b.WriteString(ErrNoGroup.Error() + ":\n" + e.table() + e.advice())
+		return b.String()
+	}
+	if e.Verbose {
+		b.WriteString("\nwhat every buildpack said:\n" + strings.TrimSuffix(e.table(), "\n"))
+	}
+	return b.String()
+}
+
+// table has a line for every buildpack, and for every problem that those which fit have with each other.
+func (e *NoGroupError) table() string {
+	var b strings.Builder
 	width := 0
 	for _, o := range e.Outcomes {
 		width = max(width, len(o.Element.String()))
 	}
-	failed := false
 	for _, o := range e.Outcomes {
 		fmt.Fprintf(&b, "  %-*s  %s\n", width, o.Element, o.explain())
-		failed = failed || o.Status == Errored
 	}
 	for _, p := range e.Problems {
 		fmt.Fprintf(&b, "  %s\n", p)
@@ -43,13 +69,38 @@ func (e *NoGroupError) Error() string {
 	if len(e.Outcomes) == 0 {
 		b.WriteString("  there are no buildpacks in the order\n")
 	}
-	if failed {
-		b.WriteString("Look into the errors first. ")
-	}
-	b.WriteString("Check that this is the app's own directory and that one of the files above is in it; " +
-		"or add a Procfile (\"web: how to start it\"); " +
-		"or choose a buildpack with --buildpack ID or DIRECTORY")
 	return b.String()
+}
+
+func (e *NoGroupError) advice() string {
+	first := ""
+	if slices.ContainsFunc(e.Outcomes, func(o Outcome) bool { return o.Status == Errored }) {
+		first = "Look into the errors first. "
+	}
+	return first + "Check that this is the app's own directory and that one of the files above is in it; " +
+		"or add a Procfile (\"web: how to start it\"); " +
+		"or choose a buildpack with --buildpack ID or DIRECTORY"
+}
+
+// What is shown of a refusal: it quotes files of the app.
+const (
+	maxRefusalLines = 40
+	maxRefusalLine  = 500
+)
+
+// lines gives the whole reason, fit for a terminal.
+func (o Outcome) lines() []string {
+	text := o.Reason
+	if o.Err != nil {
+		text = o.Err.Error()
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = lifecycle.PlainLine(line, maxRefusalLine); line != "" && len(lines) < maxRefusalLines {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func (o Outcome) explain() string {
@@ -67,6 +118,8 @@ func (o Outcome) explain() string {
 		return "fits: " + reason
 	case o.Status == Errored:
 		return "error: " + reason
+	case o.Status == Refused:
+		return "refuses: " + reason
 	case o.Status == Skipped:
 		return "skipped: " + reason
 	}
@@ -77,7 +130,7 @@ func (o Outcome) explain() string {
 func (e *NoGroupError) code() int {
 	code := lifecycle.ExitNoneDetected
 	for _, o := range e.Outcomes {
-		if o.Status != Errored {
+		if o.Status != Errored && o.Status != Refused {
 			continue
 		}
 		if lifecycle.ExitCode(o.Err) == lifecycle.ExitBuildpackAPI {
@@ -105,46 +158,13 @@ func (e *NoGroupError) addProblem(err error) {
 // maxReason bounds a reason, in bytes.
 const maxReason = 300
 
-// oneLine makes text from a buildpack fit for one line of a terminal: its last line that is not empty, without control
-// characters and escape sequences.
+// oneLine makes text from a buildpack fit for one line of a terminal: its last line that is not empty.
 func oneLine(s string) string {
 	lines := strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' })
 	for _, line := range slices.Backward(lines) {
-		line = strings.TrimSpace(strings.Map(printable, withoutEscapes(line)))
-		if line == "" {
-			continue
+		if line = lifecycle.PlainLine(line, maxReason); line != "" {
+			return line
 		}
-		if len(line) > maxReason {
-			line = strings.ToValidUTF8(line[:maxReason], "") + "…"
-		}
-		return line
 	}
 	return ""
-}
-
-func printable(r rune) rune {
-	if r == '\t' {
-		return ' '
-	}
-	if !unicode.IsPrint(r) {
-		return -1
-	}
-	return r
-}
-
-// withoutEscapes cuts terminal control sequences of the form ESC [ … letter.
-func withoutEscapes(s string) string {
-	var b strings.Builder
-	for {
-		before, after, found := strings.Cut(s, "\x1b[")
-		b.WriteString(before)
-		if !found {
-			return b.String()
-		}
-		end := strings.IndexFunc(after, func(r rune) bool { return r >= '@' && r <= '~' })
-		if end < 0 {
-			return b.String()
-		}
-		s = after[end+1:]
-	}
 }

@@ -41,13 +41,18 @@ func (e *PlanError) Error() string { return strings.Join(e.Problems, "; ") }
 // candidates that spoil it are dropped, in their last alternative. A requirement without any such provider is met by
 // the stack when provided says so; provided may be nil. The plan's entries are sorted by name. The error is a
 // *PlanError.
-func Resolve(candidates []Candidate, provided func(name string) bool) (*Resolution, error) {
-	known := map[string]bool{} // the stack may have to look into an index to know
-	s := &search{offered: map[string]int{}, provided: func(name string) bool {
-		answer, asked := known[name]
+func Resolve(candidates []Candidate, provided func(r lifecycle.Require) bool) (*Resolution, error) {
+	type question struct {
+		name     string
+		forImage bool
+	}
+	known := map[question]bool{} // the stack may have to look into an index to know
+	s := &search{offered: map[string]int{}, provided: func(r lifecycle.Require) bool {
+		q := question{r.Name, ForImage(r)}
+		answer, asked := known[q]
 		if !asked {
-			answer = provided != nil && provided(name)
-			known[name] = answer
+			answer = provided != nil && provided(r)
+			known[q] = answer
 		}
 		return answer
 	}}
@@ -55,6 +60,16 @@ func Resolve(candidates []Candidate, provided func(name string) bool) (*Resoluti
 		return r, nil
 	}
 	return nil, &PlanError{Problems: s.problems}
+}
+
+// ForImage tells whether a requirement says which image it is for. What buildpacks want of each other does not.
+func ForImage(r lifecycle.Require) bool {
+	for _, image := range []string{"build", "launch"} {
+		if on := r.Metadata[image]; on == true || on == "true" {
+			return true
+		}
+	}
+	return false
 }
 
 // choice is a candidate with one of its alternatives.
@@ -66,7 +81,7 @@ type choice struct {
 
 // search walks the alternatives, depth first and left to right.
 type search struct {
-	provided func(string) bool
+	provided func(lifecycle.Require) bool
 	offered  map[string]int // names that the prefix provides, and how often
 	problems []string       // of the required candidates, each once
 	trials   int
@@ -100,7 +115,7 @@ func (s *search) with(c choice, rest []Candidate, prefix []choice) *Resolution {
 		defer func() { s.offered[p.Name]-- }()
 	}
 	for _, r := range c.Requires {
-		if !c.optional && s.offered[r.Name] == 0 && !s.provided(r.Name) {
+		if !c.optional && s.offered[r.Name] == 0 && !s.provided(r) {
 			s.note(requiresUnmet(c.element, r.Name))
 			return nil
 		}
@@ -182,7 +197,7 @@ func (s *search) match(trial []choice) map[string]*need {
 			}
 			n.unused = nil
 			if len(n.providers) == 0 && !n.fromStack {
-				n.fromStack = s.provided(r.Name)
+				n.fromStack = s.provided(r)
 			}
 			if len(n.providers) == 0 && !n.fromStack {
 				n.early = append(n.early, i)

@@ -97,9 +97,9 @@ func TestResolve(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			stack := strings.Fields(c.stack)
-			r, err := Resolve(candidates(c.candidates...), func(name string) bool {
+			r, err := Resolve(candidates(c.candidates...), func(r lifecycle.Require) bool {
 				for _, s := range stack {
-					if s == name {
+					if s == r.Name {
 						return true
 					}
 				}

@@ -36,9 +36,9 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Action:         needsCommand,
 		Flags:          globalFlags(),
 		Commands: []*cli.Command{
-			buildCommand(), runCommand(), detectCommand(), planCommand(), inspectCommand(),
+			buildCommand(), runCommand(), detectCommand(), planCommand(), explainCommand(), inspectCommand(),
 			imagesCommand(), pushCommand(), pullCommand(), saveCommand(), loadCommand(), tagCommand(), removeCommand(),
-			pruneCommand(), rebaseCommand(), stackCommand(), lifecycleCommand(), completionCommand(), completeCommand(), versionCommand(),
+			pruneCommand(), rebaseCommand(), manifestCommand(), stackCommand(), lifecycleCommand(), completionCommand(), completeCommand(), versionCommand(),
 		},
 	}
 	finish(app.Commands)

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -38,6 +39,13 @@ func appOptions(c *cli.Context) (create.AppOptions, error) {
 		return a, err
 	}
 	if a.Env, err = buildEnv(c.StringSlice("env-file"), c.StringSlice("env")); err != nil {
+		return a, err
+	}
+	if name := c.String("app"); name != "" {
+		a.Env["S2I_APP"] = name
+	}
+	a.Start = c.String("start")
+	if err = settings(&a, c.StringSlice("set")); err != nil {
 		return a, err
 	}
 	if a.Labels, err = pairs("--label", c.StringSlice("label")); err != nil {
@@ -106,6 +114,32 @@ func buildEnv(files, vars []string) (map[string]string, error) {
 		env[name] = value
 	}
 	return env, nil
+}
+
+// settingName is what a package can be called, in --set NAME.version.
+var settingName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*$`)
+
+// settings reads --set.
+func settings(a *create.AppOptions, values []string) error {
+	for _, v := range values {
+		key, value, ok := strings.Cut(v, "=")
+		name, isVersion := strings.CutSuffix(key, ".version")
+		switch {
+		case ok && key == "start":
+			a.Start = value
+		case ok && isVersion && value != "" && settingName.MatchString(name):
+			a.Env[create.VersionVariable(name)] = value
+		default:
+			return usageError("--set %s is neither NAME.version=VERSION nor start=COMMAND", v)
+		}
+	}
+	if a.Start == "" {
+		return nil
+	}
+	if err := create.CheckStart(a.Start); err != nil {
+		return usageError("--start: %w", err)
+	}
+	return nil
 }
 
 // pairs reads the values of a flag of the form NAME=VALUE.

@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -10,6 +14,8 @@ import (
 	"s2i/detect/source"
 	"s2i/lifecycle/create"
 	"s2i/lifecycle/launch/prebuilt"
+	"s2i/lifecycle/progress"
+	"s2i/stacks"
 )
 
 // buildCommand is the main job: a source tree becomes an image, which goes wherever -t says.
@@ -25,21 +31,37 @@ Examples:
    s2i build ./src -t app:1
    s2i build ./src -t registry.example.com/team/app:1
    s2i build https://example.com/team/app.git#main:service -t app:1 -t oci:./layout -t docker-archive:app.tar
-   git archive HEAD | s2i build - -t app:1`,
-		Flags:  slices.Concat(resultFlags(), appFlags(), builderFlags(), sandboxFlags()),
+   git archive HEAD | s2i build - -t app:1
+   s2i build --smoke -t registry.example.com/team/app:1`,
+		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), sandboxFlags()),
 		Action: withTools(buildImage),
 	}
 }
 
 // buildImage opens the source, puts the options together, and runs create.
 func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
-	o, closeSource, err := buildOptions(ctx, c, t)
+	is, err := wantsDockerfile(c)
+	if err != nil {
+		return err
+	}
+	if is {
+		return buildDockerfile(ctx, c, t, "")
+	}
+	src, err := oneArg(c, "SRC", ".")
+	if err != nil {
+		return err
+	}
+	o, closeSource, err := buildOptions(ctx, c, t, src)
 	if err != nil {
 		return err
 	}
 	defer closeSource()
 	started := time.Now()
 	result, err := create.Run(ctx, o)
+	if fallsBack(c, err, o.Tree.Dir) {
+		progress.Note(ctx, "no buildpack builds this app; its Dockerfile does")
+		return buildDockerfile(ctx, c, t, o.Tree.Dir)
+	}
 	if err != nil {
 		return err
 	}
@@ -50,9 +72,12 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 }
 
 // buildOptions is everything that the flags, the source and its project.toml say about a build.
-func buildOptions(ctx context.Context, c *cli.Context, t *tools) (o create.Options, closeSource func(), err error) {
+func buildOptions(ctx context.Context, c *cli.Context, t *tools, src string) (o create.Options, closeSource func(), err error) {
 	o = create.Options{Store: t.store, Images: t.images, NoCache: c.Bool("no-cache"), Launcher: prebuilt.Launcher}
 	if o.App, err = appOptions(c); err != nil {
+		return o, nil, err
+	}
+	if o.Check, err = smokeCheck(c, t, o.App.Target); err != nil {
 		return o, nil, err
 	}
 	if o.Refs, err = parseRefs(c.StringSlice("tag")); err != nil {
@@ -64,22 +89,53 @@ func buildOptions(ctx context.Context, c *cli.Context, t *tools) (o create.Optio
 	if o.Sandbox, err = newSandbox(c, t, 0); err != nil {
 		return o, nil, err
 	}
-	if o.Tree, closeSource, err = openSource(ctx, c, t); err != nil {
+	if o.Tree, closeSource, err = openSource(ctx, c, t, src); err != nil {
 		return o, nil, err
 	}
-	if err := applyDescriptor(&o, c); err != nil {
+	err = errors.Join(applyDescriptor(&o, c), applyLock(&o))
+	if o.WriteLock = c.Bool("write-lock"); err == nil && o.WriteLock && !o.Tree.Local() {
+		err = usageError("--write-lock writes beside the sources, and %s is no directory", source.Redact(src))
+	}
+	if err != nil {
 		closeSource()
 		return o, nil, err
 	}
 	return o, closeSource, nil
 }
 
-// openSource opens SRC and gives what closes it.
-func openSource(ctx context.Context, c *cli.Context, t *tools) (*source.Tree, func(), error) {
-	src, err := oneArg(c, "SRC", ".")
-	if err != nil {
-		return nil, nil, err
+// applyLock gives the stack the s2i.lock beside the sources, when there is one.
+func applyLock(o *create.Options) error {
+	entry, ok := o.Tree.Lookup(create.LockFile)
+	if !ok || entry.Kind != source.File {
+		return nil
 	}
+	root, err := os.OpenRoot(o.Tree.Dir)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", create.LockFile, err)
+	}
+	defer root.Close()
+	f, err := root.Open(create.LockFile)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", create.LockFile, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxAppLock+1))
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", create.LockFile, err)
+	}
+	lock, err := stacks.ParseAppLock(text)
+	if err != nil {
+		return err
+	}
+	useLock(o.Stack, lock)
+	return nil
+}
+
+// maxAppLock bounds how much of s2i.lock is read; what is larger is refused.
+const maxAppLock = 8 << 20
+
+// openSource opens SRC and gives what closes it.
+func openSource(ctx context.Context, c *cli.Context, t *tools, src string) (*source.Tree, func(), error) {
 	if err := checkOffline(c, src); err != nil {
 		return nil, nil, err
 	}

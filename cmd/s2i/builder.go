@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,8 +28,27 @@ import (
 
 // builderFile is builder.toml.
 type builderFile struct {
-	Stack string          `toml:"stack"`
+	Stack stackNames      `toml:"stack"`
 	Order lifecycle.Order `toml:"order"`
+}
+
+// stackNames is one stack, or several in the order of preference.
+type stackNames []string
+
+// UnmarshalTOML reads a string or a list of strings.
+func (n *stackNames) UnmarshalTOML(value any) error {
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	for _, one := range list {
+		name, ok := one.(string)
+		if !ok || name == "" {
+			return errors.New("stack is the name of a stack, or a list of names")
+		}
+		*n = append(*n, name)
+	}
+	return nil
 }
 
 // readBuilder reads the builder that --builder names, or the built-in one.
@@ -50,7 +70,10 @@ func readBuilder(c *cli.Context) (builderFile, error) {
 		return b, usageError("reading %s: %s is not known", name, unknown[0])
 	}
 	if c.IsSet("stack") {
-		b.Stack = c.String("stack")
+		b.Stack = stackNames{c.String("stack")}
+	}
+	if len(b.Stack) == 0 {
+		return b, usageError("reading %s: it names no stack", name)
 	}
 	return b, nil
 }

@@ -16,6 +16,7 @@ func resultFlags() []cli.Flag {
 		&cli.StringFlag{Name: "compression", Value: "gzip", Usage: "compress layers with `gzip` or zstd"},
 		&cli.StringFlag{Name: "creation-time", Usage: "the image's creation time: now, or `SECONDS` since 1970", EnvVars: []string{"SOURCE_DATE_EPOCH"}},
 		&cli.BoolFlag{Name: "no-cache", Usage: "recompute everything"},
+		&cli.BoolFlag{Name: "write-lock", Usage: "write what was resolved beside the sources: s2i.lock, and lock files of package managers that the app lacks"},
 	}
 }
 
@@ -26,6 +27,9 @@ func appFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "env-file", Usage: "read build environment variables from `FILE`; repeatable"},
 		&cli.StringSliceFlag{Name: "secret", Usage: "a file that buildpacks may read at /run/secrets/NAME and that reaches no layer: `id=NAME,src=FILE`; repeatable"},
 		&cli.StringFlag{Name: "bindings", Usage: "a `DIR` of service bindings for the build", EnvVars: []string{"SERVICE_BINDING_ROOT"}},
+		&cli.StringFlag{Name: "app", Usage: "which app of a repository with several to build: the `NAME` or the directory of a workspace's package (the same as --env S2I_APP=NAME)"},
+		&cli.StringSliceFlag{Name: "set", Usage: "choose a version yourself, `NAME.version=VERSION` (the same as --env S2I_NAME_VERSION=VERSION), or start=COMMAND; repeatable"},
+		&cli.StringFlag{Name: "start", Usage: "the `COMMAND` of the web process, in place of what the buildpacks find", EnvVars: []string{"S2I_START"}},
 		&cli.StringFlag{Name: "default-process", Aliases: []string{"D"}, Usage: "the process `TYPE` that the image starts"},
 		&cli.StringSliceFlag{Name: "label", Usage: "an image label, `NAME=VALUE`; repeatable"},
 		&cli.StringSliceFlag{Name: "run-package", Usage: "a stack package or Debian package `NAME` to add to the image; repeatable"},
@@ -41,7 +45,8 @@ func builderFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "builder", Usage: "read stack and order from `FILE` instead of the built-in builder.toml"},
 		&cli.StringSliceFlag{Name: "buildpack", Aliases: []string{"b"}, Usage: "use this buildpack instead of the builder's order: a built-in's `ID` or a directory; repeatable, in order"},
-		&cli.StringFlag{Name: "stack", Usage: "the stack: the `NAME` of a built-in one, or a directory with stack.toml and stack.lock.json"},
+		&cli.StringFlag{Name: "stack", Usage: "the stack: the `NAME` of a built-in one, or a directory with stack.toml and stack.lock.json (default: the first of the builder's that meets what the app asks for)"},
+		&cli.StringFlag{Name: "versions", Value: "compatible", Usage: "when not every wish for a version can be met: `compatible` gives way where that is safe, strict refuses", EnvVars: []string{"S2I_VERSIONS"}},
 		&cli.StringFlag{Name: "run-image", Usage: "use this image `REF` as the base instead of a composed one"},
 		&cli.StringFlag{Name: "build-image", Usage: "run buildpacks on this image `REF` instead of a composed one"},
 		&cli.BoolFlag{Name: "locked", Usage: "refuse to use a package that is not exactly as the lock says", EnvVars: []string{"S2I_LOCKED"}},

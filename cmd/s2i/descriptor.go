@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 func applyDescriptor(o *create.Options, c *cli.Context) error {
 	d := o.Tree.Descriptor
 	if d == nil {
+		o.App.Start = cmp.Or(o.App.Start, o.App.Env[startVariable])
 		return nil
 	}
 	if d.Builder != "" {
@@ -26,6 +28,7 @@ func applyDescriptor(o *create.Options, c *cli.Context) error {
 			o.App.Env[v.Name] = v.Value
 		}
 	}
+	o.App.Start = cmp.Or(o.App.Start, o.App.Env[startVariable])
 	if c.IsSet("buildpack") {
 		return nil
 	}
@@ -51,6 +54,9 @@ func applyDescriptor(o *create.Options, c *cli.Context) error {
 	o.Builder.Order = order
 	return nil
 }
+
+// startVariable is the start command, where project.toml or --env gives it.
+const startVariable = "S2I_START"
 
 // descriptorGroup finds the buildpacks that project.toml names, and adds third-party ones to the builder.
 func descriptorGroup(o *create.Options, named []lifecycle.ProjectBuildpack) ([]lifecycle.GroupElement, error) {

@@ -3,34 +3,48 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
-	"s2i/lifecycle"
+	"s2i/detect"
 	"s2i/lifecycle/create"
+	"s2i/lifecycle/progress"
 )
 
-// detectCommand is the first part of a build only; its result is one line, for scripts.
+// planFlags are the flags of the commands that stop before anything is built.
+func planFlags() []cli.Flag {
+	return slices.Concat([]cli.Flag{
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "when nothing can be built, say what every buildpack said"},
+	}, appFlags(), builderFlags(), sandboxFlags())
+}
+
+// detectCommand is the first part of a build only; its result is one line.
 func detectCommand() *cli.Command {
 	return &cli.Command{
-		Name: "detect", Usage: "say which buildpacks would build a source tree, and why", ArgsUsage: "[SRC]",
-		Description: "Example:\n   s2i detect ./src",
-		Flags:       slices.Concat(appFlags(), builderFlags(), sandboxFlags()),
+		Name: "detect", Usage: "say in one line what a build would make of a source tree", ArgsUsage: "[SRC]",
+		Description: `The line has the main package with its version, how packages are installed, and what the image starts. The exit
+code is 20 when no buildpack fits, and 21 when one recognises the app and says why it cannot be built.
+
+Examples:
+   s2i detect ./src
+   s2i detect -v ./src`,
+		Flags: planFlags(),
 		Action: withTools(func(ctx context.Context, c *cli.Context, t *tools) error {
-			plan, err := makePlan(ctx, c, t)
+			src, err := oneArg(c, "SRC", ".")
 			if err != nil {
 				return err
 			}
-			var names []string
-			for _, e := range plan.Group {
-				names = append(names, e.String())
+			plan, err := makePlan(ctx, c, t, src)
+			if plan == nil {
+				return err
 			}
-			_, err = fmt.Fprintln(c.App.Writer, strings.Join(names, " "))
+			if err != nil { // what fits is known all the same
+				progress.Warn(ctx, "a build would fail: %v", err)
+			}
+			_, err = fmt.Fprintln(c.App.Writer, plan.Summary)
 			return err
 		}),
 	}
@@ -40,64 +54,59 @@ func detectCommand() *cli.Command {
 func planCommand() *cli.Command {
 	return &cli.Command{
 		Name: "plan", Usage: "say what a build would do, without doing it", ArgsUsage: "[SRC]",
-		Description: "Examples:\n   s2i plan ./src\n   s2i plan --json ./src",
-		Flags: slices.Concat([]cli.Flag{
-			&cli.BoolFlag{Name: "json", Usage: "write the plan as JSON"},
-		}, appFlags(), builderFlags(), sandboxFlags()),
+		Description: `Nothing is built, and nothing is downloaded unless the stack's lock lacks it. See explain for the reasons at
+length.
+
+The JSON has "schema": 1. Within a schema fields are only added, and what is empty may be left out:
+   target, summary
+   buildpacks[]    id version outcome reason facts[]{topic text source}
+                   outcome: chosen alternative refused failed skipped errored
+   alternatives[]  buildpacks[] choose
+   packages[]      name version build launch constraints[]{value source kind dropped} candidates[]{version rejected}
+                   why from integrity live
+   starts[]        buildpack type command score chosen evidence[] rejected
+   hosts[]         name why source
+   warnings[]
+   image           stack base user layers[]{name version debs bytes}
+   problem         why a build would fail; the exit code says so, too
+
+Examples:
+   s2i plan ./src
+   s2i plan --json ./src | jq -r '.packages[] | select(.name == "node").version'
+   s2i plan --set node.version=22 ./src`,
+		Flags: append([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "write the plan as JSON"}}, planFlags()...),
 		Action: withTools(func(ctx context.Context, c *cli.Context, t *tools) error {
-			plan, err := makePlan(ctx, c, t)
+			src, err := oneArg(c, "SRC", ".")
 			if err != nil {
 				return err
 			}
+			plan, problem := makePlan(ctx, c, t, src)
+			if plan == nil {
+				return problem
+			}
 			if c.Bool("json") {
 				enc := json.NewEncoder(c.App.Writer)
+				enc.SetEscapeHTML(false)
 				enc.SetIndent("", "  ")
-				return enc.Encode(plan)
+				return errors.Join(enc.Encode(plan), problem)
 			}
-			return printPlan(c.App.Writer, plan)
+			return errors.Join(writePlan(c.App.Writer, plan), problem)
 		}),
 	}
 }
 
-// makePlan finds out what a build with the command's flags would do.
-func makePlan(ctx context.Context, c *cli.Context, t *tools) (*create.Plan, error) {
-	o, closeSource, err := buildOptions(ctx, c, t)
+// makePlan finds out what a build with the command's flags would do. Along with the plan there may be the error that
+// the build would end with.
+func makePlan(ctx context.Context, c *cli.Context, t *tools, src string) (*create.Plan, error) {
+	o, closeSource, err := buildOptions(ctx, c, t, src)
 	if err != nil {
 		return nil, err
 	}
 	defer closeSource()
-	return create.MakePlan(ctx, o)
-}
-
-// printPlan writes a plan as two tables: every buildpack with what became of it, and what those that build need.
-func printPlan(out io.Writer, p *create.Plan) error {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(w, "buildpacks\n")
-	for _, o := range p.Outcomes {
-		mark := "-"
-		if slices.ContainsFunc(p.Group, func(e lifecycle.GroupElement) bool { return e.ID == o.Buildpack }) {
-			mark = "+"
-		}
-		fmt.Fprintf(w, "  %s %s\t%s\t%s\n", mark, o.Buildpack, o.Status, strings.Join(strings.Fields(o.Reason), " "))
+	plan, err := create.MakePlan(ctx, o)
+	var none *detect.NoGroupError
+	if errors.As(err, &none) {
+		none.Verbose = c.Bool("verbose")
 	}
-	if len(p.Requires) > 0 {
-		fmt.Fprintf(w, "needs\n")
-	}
-	for _, r := range p.Requires {
-		version, _ := r.Metadata["version"].(string)
-		from, _ := r.Metadata["version-source"].(string)
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", r.Name, phases(r), version, from)
-	}
-	return w.Flush()
-}
-
-// phases says when a requirement is needed: at build, at launch, or both.
-func phases(r lifecycle.Require) string {
-	var when []string
-	for _, phase := range []string{"build", "launch"} {
-		if on, _ := r.Metadata[phase].(bool); on {
-			when = append(when, phase)
-		}
-	}
-	return strings.Join(when, "+")
+	return plan, err
 }

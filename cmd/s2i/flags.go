@@ -92,7 +92,11 @@ func find(flags []cli.Flag, arg string) cli.Flag {
 
 // valuesOf tells how many arguments a flag takes after itself: none when it is boolean, unknown or written with =.
 func valuesOf(arg string, flag cli.Flag) int {
-	if _, boolean := flag.(*cli.BoolFlag); flag == nil || boolean || strings.Contains(arg, "=") {
+	_, boolean := flag.(*cli.BoolFlag)
+	if g, ok := flag.(*cli.GenericFlag); ok { // --smoke and --smoke=DURATION
+		_, boolean = g.Value.(interface{ IsBoolFlag() bool })
+	}
+	if flag == nil || boolean || strings.Contains(arg, "=") {
 		return 0
 	}
 	return 1

@@ -118,14 +118,7 @@ func processOf(c *cli.Context, img v1.Image) (sandbox.Process, *v1.Config, error
 	if err != nil {
 		return p, nil, err
 	}
-	p.Env = slices.DeleteFunc(slices.Clone(config.Env), func(kv string) bool {
-		name, _, _ := strings.Cut(kv, "=")
-		_, replaced := vars[name]
-		return replaced
-	})
-	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		p.Env = append(p.Env, name+"="+vars[name])
-	}
+	p.Env = withVars(config.Env, vars)
 	if p.Limits, err = limits(c); err != nil {
 		return p, nil, err
 	}
@@ -134,6 +127,29 @@ func processOf(c *cli.Context, img v1.Image) (sandbox.Process, *v1.Config, error
 	}
 	p.Dir, p.Mounts = cmp.Or(config.WorkingDir, "/"), networkFiles()
 	return p, config, nil
+}
+
+// withVars sets variables in an environment.
+func withVars(env []string, vars map[string]string) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		_, replaced := vars[name]
+		return replaced
+	})
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		env = append(env, name+"="+vars[name])
+	}
+	return env
+}
+
+// valueOf gives the value of a variable in an environment, or "".
+func valueOf(env []string, name string) string {
+	for _, kv := range slices.Backward(env) {
+		if n, value, _ := strings.Cut(kv, "="); n == name {
+			return value
+		}
+	}
+	return ""
 }
 
 // command puts together what is started: as with docker, arguments of the user replace the image's.

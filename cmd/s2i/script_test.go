@@ -22,6 +22,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"s2i/lifecycle"
+
 	"s2i/buildpacks"
 	"s2i/lifecycle/sandbox"
 )
@@ -61,7 +63,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("S2I_ISOLATION", "direct")     // nothing is built here, so no runtime is needed
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "image": makeImage},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "image": makeImage, "explained": explainedImage},
 	})
 }
 
@@ -82,6 +84,25 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s ended with %d, want %d", strings.Join(args[1:], " "), got, want)
 	}
+}
+
+// explainedImage writes an image whose label says how it was built.
+func explainedImage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: explained oci:PATH PLAN")
+	}
+	img, err := random.Image(4000, 1)
+	ts.Check(err)
+	file, err := img.ConfigFile()
+	ts.Check(err)
+	file = file.DeepCopy()
+	file.OS, file.Architecture = "linux", hostTarget().Arch
+	file.Config.Labels = map[string]string{lifecycle.LabelPlan: args[1]}
+	img, err = mutate.ConfigFile(img, file)
+	ts.Check(err)
+	dir, err := layout.Write(ts.MkAbs(strings.TrimPrefix(args[0], "oci:")), empty.Index)
+	ts.Check(err)
+	ts.Check(dir.AppendImage(img))
 }
 
 // makeImage writes an image of two layers that starts /bin/app.

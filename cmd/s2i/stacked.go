@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/urfave/cli/v2"
@@ -13,18 +14,19 @@ import (
 	"s2i/lifecycle/create"
 	"s2i/lifecycle/image"
 	"s2i/stacks"
+	versions "s2i/stacks/version"
 )
 
-// newStack makes the stack that a build stands on: a composed one, or a pair of images.
-func newStack(ctx context.Context, c *cli.Context, t *tools, name string) (create.Stack, error) {
+// newStack makes the stack that a build stands on: one of several composed ones, or a pair of images.
+func newStack(ctx context.Context, c *cli.Context, t *tools, names []string) (create.Stack, error) {
 	run, build := c.String("run-image"), c.String("build-image")
 	if run == "" && build == "" {
-		return loadStack(c, t, name)
+		return loadStacks(func(name string) (*composed, error) { return loadStack(c, t, name) }, names)
 	}
 	if run == "" || build == "" {
 		return nil, usageError("--run-image and --build-image go together: a base of one kind under buildpacks of another would not fit")
 	}
-	s, err := loadStack(c, t, name)
+	s, err := loadStack(c, t, names[0])
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +37,8 @@ func newStack(ctx context.Context, c *cli.Context, t *tools, name string) (creat
 type composed struct {
 	*stacks.Stack
 	identity string
+	policy   versions.Policy
+	app      *stacks.AppLock // s2i.lock; nil when the app has none
 }
 
 // loadStack loads a stack by the name of a built-in one, or its directory.
@@ -48,20 +52,66 @@ func loadStack(c *cli.Context, t *tools, name string) (*composed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &composed{Stack: s, identity: fmt.Sprintf("%s %x", s.Config.Name, sha256.Sum256(lock))}, nil
+	one := &composed{Stack: s, identity: fmt.Sprintf("%s %x", s.Config.Name, sha256.Sum256(lock)), policy: versions.Compatible}
+	switch policy := versions.Policy(c.String("versions")); policy {
+	case "", versions.Compatible:
+	case versions.Strict:
+		one.policy, one.identity = policy, one.identity+" strict"
+	default:
+		return nil, usageError("--versions %s is neither compatible nor strict", policy)
+	}
+	return one, nil
 }
+
+// lockNames is 1 when the app's lock was made with this stack.
+func (s *composed) lockNames() int {
+	if s.app != nil && s.app.Stack == s.Config.Name {
+		return 1
+	}
+	return 0
+}
+
+// useLock gives a stack the app's lock.
+func useLock(stack create.Stack, lock *stacks.AppLock) {
+	switch s := stack.(type) {
+	case *several:
+		for _, one := range s.list {
+			one.app = lock
+		}
+	case *imagePair:
+		s.app = lock
+	}
+}
+
+// appLock encodes the lock that a resolution gives.
+func (s *composed) appLock(r *stacks.Resolution) ([]byte, error) { return s.AppLock(r).Encode() }
 
 // Identity is the lock: the same lock supplies the same packages.
 func (s *composed) Identity() string { return s.identity }
 
-// Compose resolves the requirements and makes the images.
-func (s *composed) Compose(ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, full bool) (*create.Bases, error) {
-	r := stacks.Request{Target: t, Requires: requires}
+// resolve chooses what meets the requirements.
+func (s *composed) resolve(ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, full bool) (*stacks.Resolution, error) {
+	r := stacks.Request{Target: t, Requires: requires, Policy: s.policy, App: s.app}
 	if full {
 		r.RunSet = "base"
-		r.Requires = append(r.Requires, lifecycle.Require{Name: "bash", Metadata: map[string]any{"launch": true}})
+		r.Requires = append(slices.Clone(requires), lifecycle.Require{Name: "bash", Metadata: map[string]any{"launch": true}})
 	}
-	resolution, err := s.Resolve(ctx, r)
+	return s.Resolve(ctx, r)
+}
+
+// Plan tells what the stack supplies.
+func (s *composed) Plan(ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, full bool) (*create.StackPlan, error) {
+	resolution, err := s.resolve(ctx, t, requires, full)
+	if err != nil {
+		return nil, err
+	}
+	p := stackPlan(resolution, requires)
+	return &p, nil
+}
+
+// Compose resolves the requirements and makes the images.
+func (s *composed) Compose(ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, full bool) (*create.Bases, error) {
+	resolution, err := s.resolve(ctx, t, requires, full)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +123,19 @@ func (s *composed) Compose(ctx context.Context, t lifecycle.Target, requires []l
 	if err != nil {
 		return nil, err
 	}
-	return &create.Bases{Build: build, Run: run, RunImage: lifecycle.RunImageMetadata{Reference: name}}, nil
+	lock, err := s.appLock(resolution)
+	if err != nil {
+		return nil, err
+	}
+	return &create.Bases{Build: build, Run: run, RunImage: lifecycle.RunImageMetadata{Reference: name}, Local: true,
+		Plan: stackPlan(resolution, requires), Lock: lock}, nil
+}
+
+// Libraries finds the packages that have shared libraries.
+func (s *composed) Libraries(
+	ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, sonames []string,
+) (map[string]string, error) {
+	return s.Stack.Libraries(ctx, stacks.Request{Target: t, Requires: requires, Policy: s.policy, App: s.app}, sonames)
 }
 
 // run makes only the run image of a request.
@@ -152,10 +214,27 @@ func pinned(ctx context.Context, t *tools, name string) (v1.Image, string, error
 // Identity is the two digests and the lock.
 func (p *imagePair) Identity() string { return p.identity }
 
+// Plan tells what the stack adds to the two images.
+func (p *imagePair) Plan(ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, _ bool) (*create.StackPlan, error) {
+	plan, err := p.composed.Plan(ctx, t, requires, false)
+	if err == nil {
+		p.onto(plan)
+	}
+	return plan, err
+}
+
+// onto says that there is another base below the packages.
+func (p *imagePair) onto(plan *create.StackPlan) {
+	plan.Image.Base = p.runImage.Image
+	if layers := plan.Image.Layers; len(layers) > 0 { // the first one is the base that the stack would have
+		plan.Image.Layers = layers[1:]
+	}
+}
+
 // Compose adds what is required to the two images. A run image that got layers of ours on top is no longer the one that
 // its registry knows.
 func (p *imagePair) Compose(ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, _ bool) (*create.Bases, error) {
-	resolution, err := p.Resolve(ctx, stacks.Request{Target: t, Requires: requires})
+	resolution, err := p.resolve(ctx, t, requires, false)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +242,11 @@ func (p *imagePair) Compose(ctx context.Context, t lifecycle.Target, requires []
 	if err != nil {
 		return nil, err
 	}
-	b := &create.Bases{Build: build, Run: run, RunImage: p.runImage}
+	b := &create.Bases{Build: build, Run: run, RunImage: p.runImage, Plan: stackPlan(resolution, requires)}
+	p.onto(&b.Plan)
+	if b.Lock, err = p.appLock(resolution); err != nil {
+		return nil, err
+	}
 	if run != p.run {
 		name, err := composedName(p.Config.Name+"-"+resolution.RunSet, run)
 		if err != nil {
@@ -172,4 +255,9 @@ func (p *imagePair) Compose(ctx context.Context, t lifecycle.Target, requires []
 		b.RunImage = lifecycle.RunImageMetadata{Reference: name}
 	}
 	return b, nil
+}
+
+// Libraries finds nothing: Debian packages cannot be added to an image of another make.
+func (p *imagePair) Libraries(context.Context, lifecycle.Target, []lifecycle.Require, []string) (map[string]string, error) {
+	return map[string]string{}, nil
 }

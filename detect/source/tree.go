@@ -70,6 +70,9 @@ type Tree struct {
 // owned tells that the files are our own copy, which nobody else changes.
 func (t *Tree) owned() bool { return t.temp != "" }
 
+// Local tells that Dir is the user's own directory, and no copy of what was fetched or unpacked.
+func (t *Tree) Local() bool { return !t.owned() }
+
 // Lookup finds an entry by its path.
 func (t *Tree) Lookup(path string) (Entry, bool) {
 	i, ok := searchEntries(t.Entries, path)

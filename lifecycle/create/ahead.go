@@ -23,6 +23,9 @@ type ahead struct {
 const aheadJobs = 2
 
 func (o Options) newAhead(ctx context.Context) *ahead {
+	if o.Check != nil { // nothing leaves this machine before the image has passed
+		return &ahead{send: func(v1.Layer) {}, wait: func() {}, stop: func() {}}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
 	slots := make(chan struct{}, aheadJobs)
@@ -38,8 +41,9 @@ func (o Options) newAhead(ctx context.Context) *ahead {
 	return &ahead{send: send, wait: tasks.Wait, stop: func() { cancel(); tasks.Wait() }}
 }
 
-// base sends the layers of a composed base. Those of a base from a registry are mounted when the image is published.
-func (a *ahead) base(b *Bases) {
+// base sends the layers of a composed base but those of an earlier one, which may be nil. Those of a base from a registry
+// are mounted when the image is published.
+func (a *ahead) base(b, earlier *Bases) {
 	if b.RunImage.Image != "" {
 		return
 	}
@@ -48,6 +52,17 @@ func (a *ahead) base(b *Bases) {
 		return // whoever reads the base next says so
 	}
 	for _, l := range layers {
-		a.send(l)
+		if id, err := l.DiffID(); err == nil && !earlier.has(id) {
+			a.send(l)
+		}
 	}
+}
+
+// has tells whether the run image has a layer.
+func (b *Bases) has(diffID v1.Hash) bool {
+	if b == nil {
+		return false
+	}
+	_, err := b.Run.LayerByDiffID(diffID)
+	return err == nil
 }

@@ -14,8 +14,9 @@ import (
 // Buildpack is a buildpack that a build may use: its descriptor and, for a built-in one, how to detect in-process.
 type Buildpack struct {
 	lifecycle.Buildpack
-	// Detect is a built-in's detection, a pure function of the app; its last line of output is its reason. It is nil
-	// for a buildpack that lives in Buildpack.Dir and brings its own bin/detect.
+	// Detect is a built-in's detection, a pure function of the app; its last line of output is its reason. An error says
+	// that the buildpack recognises the app and cannot build it. Detect is nil for a buildpack that lives in
+	// Buildpack.Dir and brings its own bin/detect.
 	Detect func(ctx context.Context, app, platform string, out io.Writer) (plan lifecycle.BuildPlan, pass bool, err error)
 }
 
@@ -26,11 +27,14 @@ func (b Buildpack) detect(ctx context.Context, app, platform string, out *bytes.
 	o := detect.Outcome{Element: b.Element(), Status: detect.Failed, Plan: plan, Output: out.Bytes(), Err: err}
 	switch {
 	case err != nil:
-		o.Status = detect.Errored
+		o.Status = detect.Refused
 	case pass:
 		o.Status = detect.Passed
 	}
 	o.Reason = lastLine(out.Bytes())
+	if err != nil {
+		o.Reason = lifecycle.PlainLine(err.Error(), maxReason)
+	}
 	return o
 }
 

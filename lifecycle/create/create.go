@@ -37,8 +37,12 @@ type Options struct {
 	// Refs is where the image goes; the first one also names the app's cache and its previous image.
 	Refs []image.Ref
 	App  AppOptions
+	// Check, when set, has a look at the image before it is published; its error ends the build.
+	Check func(ctx context.Context, img v1.Image) error
 	// NoCache recomputes everything: no known result, no cached layers.
 	NoCache bool
+	// WriteLock puts the lock files that the build resolved beside the app's sources, which are a directory then.
+	WriteLock bool
 }
 
 // AppOptions is what the user says about the app, apart from its source.
@@ -57,6 +61,8 @@ type AppOptions struct {
 	Bindings string
 	// Packages are stack packages the user adds to what the buildpacks require.
 	Packages []lifecycle.Require
+	// Start is the command of the web process in place of any that the buildpacks find; empty leaves it to them.
+	Start string
 	// DefaultProcess is the process type the image starts; empty leaves it to the buildpacks.
 	DefaultProcess string
 	Labels         map[string]string
@@ -88,6 +94,12 @@ type Stack interface {
 	// Compose makes the images for a build that requires these packages. full asks for a run image in which programs
 	// of unknown needs can run (a C library and a shell).
 	Compose(ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, full bool) (*Bases, error)
+	// Libraries names packages that have shared libraries, by soname, for a build that requires these packages; what
+	// the stack cannot add to its run image is left out. A package found in this way is required with the metadata
+	// "library".
+	Libraries(ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, sonames []string) (map[string]string, error)
+	// Plan tells what Compose would use, and why. Along with an error it may tell what was asked for and what there is.
+	Plan(ctx context.Context, t lifecycle.Target, requires []lifecycle.Require, full bool) (*StackPlan, error)
 }
 
 // Bases are the images a build stands on.
@@ -96,7 +108,16 @@ type Bases struct {
 	Run   v1.Image
 	// RunImage is how the app image records its base.
 	RunImage lifecycle.RunImageMetadata
+	// Local tells that the layers of Run are on this machine, or are made here when they are asked for.
+	Local bool
+	// Plan is what they are made of, and why.
+	Plan StackPlan
+	// Lock is what LockFile has to say for the same choice next time; nil when there is nothing to say.
+	Lock []byte
 }
+
+// LockFile is the name of the file beside an app that pins what the stack supplies.
+const LockFile = "s2i.lock"
 
 // Result is what a build gave.
 type Result struct {
@@ -129,6 +150,11 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
+	if o.Check != nil {
+		if err := o.Check(ctx, result.Image); err != nil {
+			return nil, err
+		}
+	}
 	return result, o.publish(ctx, key, result)
 }
 
@@ -158,7 +184,14 @@ func (o Options) make(ctx context.Context) (*Result, error) {
 	if err := w.restore(ctx); err != nil {
 		return nil, err
 	}
+	warm, cancel := context.WithCancel(ctx)
+	warmed := w.warmUp(warm)
+	defer func() { cancel(); warmed() }()
 	if err := w.build(ctx); err != nil {
+		return nil, err
+	}
+	warmed()
+	if err := w.writeLocks(ctx); err != nil {
 		return nil, err
 	}
 	result, err := w.export(ctx)

@@ -1,6 +1,7 @@
 package create
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,28 +31,53 @@ import (
 
 // builds counts what a fake sandbox was asked for, and plays a buildpack that makes one launch layer of the app.
 type fakeSandbox struct {
-	builds int
-	fail   error
+	builds  int
+	fail    error
+	says    string            // what it prints
+	culprit string            // the buildpack that fails
+	locks   map[string]string // the lock files that it resolves
+	// kind and command are those of the process; empty for a web process that is there.
+	kind, command string
 }
 
 func (f *fakeSandbox) Run(_ context.Context, p sandbox.Process) error {
 	f.builds++
-	if f.fail != nil {
-		return f.fail
-	}
 	at := map[string]string{}
 	for _, m := range p.Mounts {
 		at[m.Target] = m.Source
+	}
+	if f.says != "" {
+		fmt.Fprint(p.Stdout, f.says)
+	}
+	if f.culprit != "" {
+		if err := lifecycle.WriteFailure(at[lifecycle.LayersDir], lifecycle.Failure{Buildpack: f.culprit}); err != nil {
+			return err
+		}
+	}
+	if f.fail != nil {
+		return f.fail
 	}
 	app, err := os.ReadFile(filepath.Join(at[lifecycle.AppDir], "app.txt"))
 	if err != nil {
 		return err
 	}
+	if !strings.HasPrefix(string(app), "\x7fELF") {
+		app = append([]byte("#!/bin/sh\n"), app...)
+	}
 	layers := at[lifecycle.LayersDir]
+	for name, text := range f.locks {
+		file := filepath.Join(layers, "test_bp", "lock", name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(filepath.Join(layers, "test_bp", "app"), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(layers, "test_bp", "app", "built"), app, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(layers, "test_bp", "app", "built"), app, 0o755); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(layers, "test_bp", "app.toml"), []byte("[types]\nlaunch = true\n"), 0o644); err != nil {
@@ -62,7 +88,8 @@ func (f *fakeSandbox) Run(_ context.Context, p sandbox.Process) error {
 	}
 	return lifecycle.WriteBuildMetadata(filepath.Join(layers, lifecycle.BuildMetadataPath), lifecycle.BuildMetadata{
 		Buildpacks: []lifecycle.GroupElement{{ID: "test/bp", Version: "1", API: "0.10"}},
-		Processes:  []lifecycle.Process{{Type: "web", Command: []string{"/layers/test_bp/app/built"}, Direct: true, BuildpackID: "test/bp"}},
+		Processes: []lifecycle.Process{{Type: cmp.Or(f.kind, "web"),
+			Command: []string{cmp.Or(f.command, "/layers/test_bp/app/built")}, Direct: true, BuildpackID: "test/bp"}},
 	})
 }
 
@@ -70,13 +97,38 @@ func (f *fakeSandbox) Run(_ context.Context, p sandbox.Process) error {
 type fakeStack struct {
 	img   v1.Image
 	asked []lifecycle.Require
+	// libraries are those of the run image, which says nothing of them when it is nil; owners, the packages that have
+	// more of them.
+	libraries []string
+	owners    map[string]string
+	questions int
+	plan      StackPlan
+	lock      []byte
+	fail      error
 }
 
 func (f *fakeStack) Identity() string     { return "fake" }
 func (f *fakeStack) Provided(string) bool { return true }
 func (f *fakeStack) Compose(_ context.Context, _ lifecycle.Target, requires []lifecycle.Require, _ bool) (*Bases, error) {
 	f.asked = requires
-	return &Bases{Build: f.img, Run: f.img, RunImage: lifecycle.RunImageMetadata{Reference: "localhost/fake@sha256:" + strings.Repeat("0", 64)}}, nil
+	run, err := f.withLibraries(requires)
+	if err != nil {
+		return nil, err
+	}
+	return &Bases{Build: f.img, Run: run, RunImage: lifecycle.RunImageMetadata{Reference: "localhost/fake@sha256:" + strings.Repeat("0", 64)},
+		Plan: f.plan, Lock: f.lock}, f.fail
+}
+
+func (f *fakeStack) Libraries(context.Context, lifecycle.Target, []lifecycle.Require, []string) (map[string]string, error) {
+	f.questions++
+	return f.owners, nil
+}
+
+func (f *fakeStack) Plan(context.Context, lifecycle.Target, []lifecycle.Require, bool) (*StackPlan, error) {
+	if f.fail != nil {
+		return nil, f.fail
+	}
+	return &f.plan, nil
 }
 
 // world is everything that a build needs, on temporary ground.
@@ -86,6 +138,7 @@ type world struct {
 	stack *fakeStack
 	src   string
 	host  string
+	ctx   context.Context // nil for the test's own
 }
 
 func newWorld(t *testing.T) *world {
@@ -158,7 +211,10 @@ func (w *world) build(t *testing.T, content string) (*Result, error) {
 	}
 	defer tree.Close()
 	w.Tree = tree
-	return Run(t.Context(), w.Options)
+	if w.ctx == nil {
+		w.ctx = t.Context()
+	}
+	return Run(w.ctx, w.Options)
 }
 
 func (w *world) mustBuild(t *testing.T, content string) *Result {
@@ -248,7 +304,7 @@ func TestFailures(t *testing.T) {
 		is     error
 		says   string
 	}{
-		{"nothing detected", func(*world) {}, "", lifecycle.ExitNoneDetected, detect.ErrNoGroup, "no app.txt"},
+		{"nothing detected", func(*world) {}, "", lifecycle.ExitNoneDetected, detect.ErrNoGroup, "it is empty"},
 		{"a failing buildpack", func(w *world) {
 			w.box.fail = &sandbox.ExitError{Code: lifecycle.ExitBuildpackFailed}
 		}, "x", lifecycle.ExitBuildpackFailed, nil, "above says why"},
@@ -282,25 +338,5 @@ func TestFailures(t *testing.T) {
 				t.Errorf("left over: %v %v", left, err)
 			}
 		})
-	}
-}
-
-func TestPlan(t *testing.T) {
-	w := newWorld(t)
-	if err := os.WriteFile(filepath.Join(w.src, "app.txt"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	tree, err := source.Open(t.Context(), w.src, source.Options{TempDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tree.Close()
-	w.Tree = tree
-	p, err := MakePlan(t.Context(), w.Options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(p.Group) != 1 || p.Group[0].ID != "test/bp" || len(p.Requires) != 1 || w.box.builds != 0 {
-		t.Errorf("%+v after %d builds", p, w.box.builds)
 	}
 }

@@ -2,8 +2,8 @@ package create
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -12,7 +12,6 @@ import (
 	"s2i/lifecycle/export"
 	"s2i/lifecycle/progress"
 	"s2i/lifecycle/restore"
-	"s2i/lifecycle/sandbox"
 )
 
 // restore brings back what earlier builds of the app left for this one.
@@ -32,15 +31,32 @@ func (w *work) export(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, lifecycle.WithCode(lifecycle.ExitExport, err)
 	}
-	exported, err := export.Image(ctx, export.Options{
+	layers, err := export.Make(ctx, export.Options{
 		Store: w.Store, Run: w.bases.Run, RunImage: w.bases.RunImage, LayersDir: w.dirs.layers, AppDir: w.dirs.app,
 		Group: w.detected.Group.Group, Metadata: w.metadata, Previous: w.previous(), Launcher: launcher,
-		DefaultProcess: w.App.DefaultProcess, Project: w.Tree.Project, Created: w.App.Created, Labels: w.App.Labels,
+		DefaultProcess: w.App.DefaultProcess, Project: w.Tree.Project, Created: w.App.Created,
 		Compression: w.App.Compression,
 		OnLayer:     w.ahead.send,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := w.complete(ctx, layers); err != nil {
 		return nil, lifecycle.WithCode(lifecycle.ExitExport, err)
+	}
+	if err := w.verify(ctx, layers); err != nil {
+		return nil, lifecycle.WithCode(lifecycle.ExitExport, err)
+	}
+	if err := w.rememberAdded(); err != nil {
+		return nil, lifecycle.WithCode(lifecycle.ExitExport, err)
+	}
+	labels, err := w.labels()
+	if err != nil {
+		return nil, lifecycle.WithCode(lifecycle.ExitExport, err)
+	}
+	exported, err := layers.On(export.Base{Run: w.bases.Run, RunImage: w.bases.RunImage, Added: w.added, Labels: labels})
+	if err != nil {
+		return nil, err
 	}
 	digest, err := exported.Image.Digest()
 	if err != nil {
@@ -50,6 +66,20 @@ func (w *work) export(ctx context.Context) (*Result, error) {
 		progress.Warn(ctx, "the cache of this build is lost: %v", err)
 	}
 	return &Result{Image: exported.Image, Digest: digest, Group: w.detected.Group.Group}, nil
+}
+
+// labels are the user's, and the plan.
+func (w *work) labels() (map[string]string, error) {
+	plan, err := w.plan(&w.bases.Plan).label()
+	if err != nil {
+		return nil, err
+	}
+	labels := maps.Clone(w.App.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[lifecycle.LabelPlan] = plan
+	return labels, nil
 }
 
 func (w *work) saveCache(ctx context.Context, exported lifecycle.LayersMetadata) error {
@@ -75,14 +105,4 @@ func (w *work) groupHasThirdParty() bool {
 		b, err := w.Builder.find(e)
 		return err == nil && b.thirdParty()
 	})
-}
-
-// buildError keeps the exit code that the builder phase ended with, so that a failed buildpack (51) is told apart from
-// a failed build (52).
-func buildError(err error) error {
-	var exit *sandbox.ExitError
-	if errors.As(err, &exit) && exit.Code == lifecycle.ExitBuildpackFailed {
-		return lifecycle.WithCode(lifecycle.ExitBuildpackFailed, errors.New("the build failed: the buildpack's own output above says why"))
-	}
-	return lifecycle.WithCode(lifecycle.ExitBuild, fmt.Errorf("building: %w", err))
 }

@@ -27,7 +27,7 @@ type inputs struct {
 	Env                    map[string]string
 	Secrets                []string
 	Packages               []lifecycle.Require
-	DefaultProcess         string
+	DefaultProcess, Start  string
 	Labels                 map[string]string
 	Created                int64
 	Compression            store.Compression
@@ -48,7 +48,7 @@ func (o Options) key(ctx context.Context) (string, error) {
 	a := o.App
 	data, err := json.Marshal(inputs{
 		Source: digest, Builder: o.Builder.Identity, Stack: o.Stack.Identity(), Target: a.Target, Env: a.Env,
-		Secrets: slices.Sorted(maps.Keys(a.Secrets)), Packages: a.Packages, DefaultProcess: a.DefaultProcess,
+		Secrets: slices.Sorted(maps.Keys(a.Secrets)), Packages: a.Packages, DefaultProcess: a.DefaultProcess, Start: a.Start,
 		Labels: a.Labels, Created: a.Created.Unix(), Compression: a.Compression, Order: o.Builder.Order,
 		Project: o.Tree.Project,
 	})
@@ -71,7 +71,7 @@ func (o Options) cacheKey() string {
 
 // known gives the result of an earlier build with the same key, or nil. A record whose image is gone is no result.
 func (o Options) known(ctx context.Context, key string) (*Result, error) {
-	if key == "" || o.NoCache {
+	if key == "" || o.NoCache || o.WriteLock { // a lock is only known once it is resolved
 		return nil, nil
 	}
 	var kept v1.Descriptor

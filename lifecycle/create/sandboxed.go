@@ -90,9 +90,12 @@ func (w *work) build(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("reading the build image: %w", err)
 	}
-	builder := run{args: []string{builderPath}, env: w.sandboxEnv(config.Config.Env), out: progress.Output(ctx)}
+	defer w.lookUpHosts(ctx)()
+	seen := &buildOutput{hosts: w.plan(&w.bases.Plan).Hosts}
+	builder := run{args: []string{builderPath}, env: w.sandboxEnv(config.Config.Env),
+		out: io.MultiWriter(progress.Output(ctx), seen)}
 	if err := w.inSandbox(ctx, w.bases.Build, builder); err != nil {
-		return buildError(err)
+		return w.failed(err, seen)
 	}
 	w.metadata, err = lifecycle.ReadBuildMetadata(filepath.Join(w.dirs.layers, lifecycle.BuildMetadataPath))
 	return lifecycle.WithCode(lifecycle.ExitBuild, err)
@@ -264,7 +267,11 @@ func (w *work) runDetect(ctx context.Context, img v1.Image, bp lifecycle.Buildpa
 	return out.Bytes(), err
 }
 
+// maxReason bounds what is kept of a reason, in bytes.
+const maxReason = 400
+
+// lastLine gives the last line of a buildpack's output, which is its reason.
 func lastLine(output []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
-	return lines[len(lines)-1]
+	return lifecycle.PlainLine(lines[len(lines)-1], maxReason)
 }

@@ -32,6 +32,8 @@ type work struct {
 	detectBase func() (*Bases, error)
 	ahead      *ahead
 	metadata   lifecycle.BuildMetadata
+	// added are packages that the run image got because of what was built, by name, each with what it is for.
+	added map[string][]string
 }
 
 // dirs are the places of a build on this machine; inside the sandbox they have the specification's names.
@@ -68,6 +70,9 @@ func (o Options) begin(ctx context.Context, analyzed *analyze.Result) (_ *work, 
 	task.End(err)
 	if err != nil {
 		return nil, fmt.Errorf("copying the source: %w", err)
+	}
+	if err := w.writeStart(); err != nil {
+		return nil, err
 	}
 	return w, w.furnish()
 }
@@ -117,20 +122,41 @@ func (w *work) detect(ctx context.Context) error {
 	})
 	found, err := detect.Run(ctx, detect.Options{
 		Order: w.Builder.Order, Buildpacks: descriptors(w.Builder.Buildpacks), Target: w.App.Target,
-		Provided: w.Stack.Provided, Detect: w.detectOne,
+		Provided: w.provided, Detect: w.detectOne,
+		// Asking the others, too, costs nothing but a look at a few files, unless a sandbox has to be made for it.
+		Alternatives: !slices.ContainsFunc(w.Builder.Buildpacks, Buildpack.thirdParty),
 	})
 	task.End(err)
 	if baseErr != nil {
 		return lifecycle.WithCode(lifecycle.ExitDetect, fmt.Errorf("getting an image to run bin/detect in: %w", baseErr))
 	}
+	var none *detect.NoGroupError
+	if errors.As(err, &none) {
+		none.Hints = hints(w.dirs.app)
+	}
 	if err != nil {
 		return err
 	}
 	w.detected = found
+	for _, o := range found.Refusals() {
+		progress.Warn(ctx, "%s recognises the app, too, and cannot build it: %s", o.Element.ID, o.Reason)
+	}
+	w.warnOfWishes(ctx)
 	for _, e := range found.Group.Group {
 		progress.Note(ctx, "%s", strings.TrimSpace(e.String()+" "+reason(found.Outcomes, e)))
 	}
 	return nil
+}
+
+// provided tells whether the stack meets a requirement. Built-in buildpacks say for which image they need a package, and
+// need it: if the stack does not have it, that is why the app cannot be built, and the stack says so when it resolves the
+// plan. What they do not say that of is meant for each other. So detection needs no index, which may have to be
+// downloaded.
+func (w *work) provided(r lifecycle.Require) bool {
+	if slices.ContainsFunc(w.Builder.Buildpacks, Buildpack.thirdParty) {
+		return w.Stack.Provided(r.Name)
+	}
+	return detect.ForImage(r)
 }
 
 func reason(outcomes []detect.Outcome, e lifecycle.GroupElement) string {
@@ -156,12 +182,16 @@ func (w *work) detectOne(ctx context.Context, bp lifecycle.Buildpack) detect.Out
 
 // compose gets the images that meet what detection left to the stack.
 func (w *work) compose(ctx context.Context) (err error) {
-	requires := slices.Concat(stackRequires(w.detected.Plan), w.App.Packages)
-	if w.bases, err = w.Stack.Compose(ctx, w.App.Target, requires, w.groupHasThirdParty()); err != nil {
+	if w.bases, err = w.composeWith(ctx, nil); err != nil {
 		return err
 	}
-	w.ahead.base(w.bases)
+	w.ahead.base(w.bases, nil)
 	return nil
+}
+
+// requires is everything that is asked of the stack.
+func (w *work) requires() []lifecycle.Require {
+	return w.chosenByUser(slices.Concat(stackRequires(w.detected.Plan), w.App.Packages))
 }
 
 // stackRequires picks the requirements that the stack, and not a buildpack, provides.

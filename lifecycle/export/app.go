@@ -13,6 +13,7 @@ import (
 
 	"s2i/lifecycle"
 	"s2i/lifecycle/archive"
+	"s2i/lifecycle/native"
 )
 
 // appPieces gives one layer for each slice and one for the rest of the app.
@@ -43,7 +44,7 @@ func appPieces(o Options) ([]*piece, error) {
 		}
 		p.variant = fmt.Sprintf("app %s %d:%d %d %s", a.place, a.uid, a.gid, i, spec)
 		p.source = func(ctx context.Context, w io.Writer) error { return a.write(ctx, w, i) }
-		p.scan = func(ctx context.Context, s *scanner) error { return a.scan(ctx, s, i) }
+		p.scan = func(ctx context.Context, s *native.Scanner) error { return a.scan(ctx, s, i) }
 		pieces[i] = p
 	}
 	return pieces, nil
@@ -123,14 +124,14 @@ func (a *app) add(tw *archive.Writer, f *archive.File, name string) error {
 }
 
 // scan looks at the files of the i-th layer.
-func (a *app) scan(ctx context.Context, s *scanner, i int) error {
+func (a *app) scan(ctx context.Context, s *native.Scanner, i int) error {
 	paths, err := a.part(ctx, i)
 	if err != nil {
 		return err
 	}
 	for _, rel := range paths {
 		err := archive.Walk(ctx, join(a.dir, rel), func(f *archive.File) error {
-			if err := s.file(path.Base(rel), f); err != nil {
+			if err := s.File(path.Join(a.place, rel), f); err != nil {
 				return err
 			}
 			return fs.SkipDir

@@ -18,7 +18,9 @@ const (
 )
 
 // assemble puts the layers on top of the run image.
-func assemble(o Options, pieces []*piece, metadata lifecycle.LayersMetadata) (v1.Image, error) {
+func assemble(
+	o Options, pieces []*piece, metadata lifecycle.LayersMetadata, needs lifecycle.Needs,
+) (v1.Image, error) {
 	image, err := withHistory(o.Run)
 	if err != nil {
 		return nil, err
@@ -46,7 +48,7 @@ func assemble(o Options, pieces []*piece, metadata lifecycle.LayersMetadata) (v1
 		return nil, fmt.Errorf("reading the configuration of the image: %w", err)
 	}
 	config = config.DeepCopy()
-	if err := configure(o, config, metadata, allNeeds(pieces)); err != nil {
+	if err := configure(o, config, metadata, needs); err != nil {
 		return nil, err
 	}
 	if image, err = mutate.ConfigFile(image, config); err != nil {

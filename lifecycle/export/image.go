@@ -7,18 +7,46 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"s2i/lifecycle"
+	"s2i/lifecycle/native"
 	"s2i/lifecycle/progress"
 )
 
 // Image makes the app image. Errors carry the exit code of the phase.
-func Image(ctx context.Context, o Options) (result *Result, err error) {
-	ctx, task := progress.Start(ctx, "export", 0)
-	defer func() { task.End(err) }()
-	result, err = exportImage(ctx, o)
-	return result, lifecycle.WithCode(lifecycle.ExitExport, err)
+func Image(ctx context.Context, o Options) (*Result, error) {
+	layers, err := Make(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return layers.On(Base{Run: o.Run, RunImage: o.RunImage, Labels: o.Labels})
 }
 
-func exportImage(ctx context.Context, o Options) (*Result, error) {
+// Layers are all layers of an app image above its run image. They do not depend on the run image, but what their files
+// need may decide which it has to be.
+type Layers struct {
+	options Options
+	pieces  []*piece
+}
+
+// Base is what an app stands on, and what is known by then.
+type Base struct {
+	// Run and RunImage are as in Options.
+	Run      v1.Image
+	RunImage lifecycle.RunImageMetadata
+	// Added are the packages that Run has because of what the layers need, by name, each with the libraries.
+	Added map[string][]string
+	// Labels are as in Options.
+	Labels map[string]string
+}
+
+// Make makes the layers. The run image of o need only be for the right platform. Errors carry the exit code of the phase.
+func Make(ctx context.Context, o Options) (layers *Layers, err error) {
+	ctx, task := progress.Start(ctx, "export", 0)
+	defer func() { task.End(err) }()
+	layers, err = makeAll(ctx, o)
+	return layers, lifecycle.WithCode(lifecycle.ExitExport, err)
+}
+
+func makeAll(ctx context.Context, o Options) (*Layers, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -31,14 +59,48 @@ func exportImage(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := makeLayers(ctx, o, pieces); err != nil {
-		return nil, err
+	return &Layers{options: o, pieces: pieces}, makeLayers(ctx, o, pieces)
+}
+
+// Needs is what the layers need from below.
+func (l *Layers) Needs() lifecycle.Needs { return allNeeds(l.pieces) }
+
+// Files are the executables and shared libraries in the layers, as far as they are known: those of a layer that was taken
+// over from another machine's image are not.
+func (l *Layers) Files() []native.File {
+	var files []native.File
+	for _, p := range l.pieces {
+		files = append(files, p.files...)
 	}
-	metadata, err := layersMetadata(o, pieces)
+	return files
+}
+
+// TakenOver gives what is known of a layer without contents that was taken from the previous image.
+func (l *Layers) TakenOver(layer lifecycle.Layer) (needs lifecycle.LayerNeeds, known bool) {
+	for _, p := range l.pieces {
+		if p.own != nil && p.own.Buildpack.ID == layer.Buildpack.ID && p.own.Name == layer.Name {
+			return p.needs, p.known
+		}
+	}
+	return needs, false
+}
+
+// On puts the layers on a run image. Errors carry the exit code of the phase.
+func (l *Layers) On(base Base) (*Result, error) {
+	result, err := l.on(base)
+	return result, lifecycle.WithCode(lifecycle.ExitExport, err)
+}
+
+func (l *Layers) on(base Base) (*Result, error) {
+	o := l.options
+	o.Run, o.RunImage, o.Labels = base.Run, base.RunImage, base.Labels
+	metadata, err := layersMetadata(o, l.pieces)
 	if err != nil {
 		return nil, err
 	}
-	image, err := assemble(o, pieces, metadata)
+	needs := l.Needs()
+	needs.Packages = base.Added
+	image, err := assemble(o, l.pieces, metadata, needs)
 	if err != nil {
 		return nil, err
 	}

@@ -146,7 +146,8 @@ func TestImageConfiguration(t *testing.T) {
 	}
 	want := map[string]string{
 		"io.buildpacks.base.distro.name": "debian", "by": "buildpack", "both": "user",
-		lifecycle.LabelExecEnv: "production", lifecycle.LabelProjectMetadata: "{}", lifecycle.LabelNeeds: "{}",
+		lifecycle.LabelExecEnv: "production", lifecycle.LabelProjectMetadata: "{}",
+		lifecycle.LabelNeeds: `{"layers":{"` + result.Metadata.For("acme/bp").Layers["dep"].SHA + `":{"programs":["run"]}},"form":2}`,
 	}
 	for name, value := range want {
 		if c.Labels[name] != value {

@@ -11,8 +11,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 
-	"s2i/lifecycle"
 	"s2i/lifecycle/archive"
+	"s2i/lifecycle/native"
 	"s2i/lifecycle/progress"
 	"s2i/lifecycle/store"
 )
@@ -22,7 +22,7 @@ const (
 	recordKind = "export"
 	needsKind  = "needs"
 	// recordVersion is part of every key. Change it with anything that changes a layer's bytes or its needs.
-	recordVersion = "1"
+	recordVersion = "3"
 )
 
 // tree is a directory that one or several pieces show.
@@ -30,8 +30,8 @@ type tree struct{ dir string }
 
 // made is the record of the layer that a piece gave.
 type made struct {
-	DiffID string               `json:"diffID"`
-	Needs  lifecycle.LayerNeeds `json:"needs"`
+	DiffID string       `json:"diffID"`
+	Found  native.Found `json:"found"`
 }
 
 // makeLayers makes every piece that is not there yet, several at a time. The pieces of one tree are made one after the
@@ -45,6 +45,7 @@ func makeLayers(ctx context.Context, o Options, pieces []*piece) error {
 		switch {
 		case p.layer != nil:
 			progress.Note(ctx, "Reusing layer %s of the previous image", p.id)
+			p.known = p.recallNeeds(o) || p.known
 			o.ready(p)
 		case p.tree == nil:
 			group.Go(func() error { return within(p.id, makeSmall(ctx, o, p)) })
@@ -126,7 +127,7 @@ func makeTree(ctx context.Context, o Options, t *tree, pieces []*piece) error {
 		return nil
 	}
 	for _, p := range fresh {
-		record := made{DiffID: p.diffID.String(), Needs: p.needs}
+		record := made{DiffID: p.diffID.String(), Found: native.Found{Needs: p.needs, Files: p.files}}
 		if err := o.Store.SetRecord(recordKind, key(state, p), record); err != nil {
 			return fmt.Errorf("remembering the layer %s: %w", p.id, err)
 		}
@@ -148,7 +149,7 @@ func recall(o Options, p *piece, key string) bool {
 	if err != nil {
 		return false
 	}
-	p.layer, p.diffID, p.needs = layer, diffID, record.Needs
+	p.layer, p.diffID, p.needs, p.files = layer, diffID, record.Found.Needs, record.Found.Files
 	o.ready(p)
 	return true
 }
@@ -170,19 +171,30 @@ func makeFresh(ctx context.Context, o Options, p *piece) (err error) {
 
 // findNeeds scans the files of p for what they need, unless that is known of a layer with the same diffID.
 func (p *piece) findNeeds(ctx context.Context, o Options) error {
-	if p.scan == nil {
+	if p.scan == nil || p.recallNeeds(o) {
 		return nil
 	}
-	key := recordVersion + "-" + o.arch() + "-" + p.diffID.Hex
-	if o.Store.Record(needsKind, key, &p.needs) == nil {
-		return nil
-	}
-	s := newScanner(o.arch())
+	s := native.NewScanner(o.arch())
 	if err := p.scan(ctx, s); err != nil {
 		return fmt.Errorf("looking for what its executables need: %w", err)
 	}
-	p.needs = s.result()
-	return o.Store.SetRecord(needsKind, key, p.needs)
+	found := s.Found()
+	p.needs, p.files = found.Needs, found.Files
+	return o.Store.SetRecord(needsKind, p.needsKey(o), found)
+}
+
+func (p *piece) needsKey(o Options) string {
+	return recordVersion + "-" + o.arch() + "-" + p.diffID.Hex
+}
+
+// recallNeeds takes what the files of p need from the store, and tells whether it could.
+func (p *piece) recallNeeds(o Options) bool {
+	var found native.Found
+	if o.Store.Record(needsKind, p.needsKey(o), &found) != nil {
+		return false
+	}
+	p.needs, p.files = found.Needs, found.Files
+	return true
 }
 
 // key names the layer that p gives when its tree is in this state.

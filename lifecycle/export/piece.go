@@ -9,6 +9,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"s2i/lifecycle"
+	"s2i/lifecycle/native"
 	"s2i/lifecycle/store"
 )
 
@@ -48,11 +49,13 @@ type piece struct {
 	variant string
 	source  store.Source
 	// scan finds out what the layer's files need; nil when there can be nothing.
-	scan func(ctx context.Context, s *scanner) error
+	scan func(ctx context.Context, s *native.Scanner) error
 
 	layer  v1.Layer // set from the start when the layer is taken from the previous image
 	diffID v1.Hash
 	needs  lifecycle.LayerNeeds
+	known  bool          // needs is complete, of a layer that was taken over
+	files  []native.File // with needs, unless a layer was taken over and is not known here
 }
 
 // plan lists the layers of the image above the run image, bottom first, without reading any contents.

@@ -55,6 +55,6 @@ func (p *previousImage) take(piece *piece) error {
 		return fmt.Errorf("it has no contents here and %w: looking for %s there: %w; %s", ErrReuse, diffID, err, remedy)
 	}
 	piece.layer, piece.diffID = layer, diffID
-	piece.needs = p.needs.Layers[diffID.String()]
+	piece.needs, piece.known = p.needs.Layers[diffID.String()], p.needs.Form >= lifecycle.NeedsForm
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"s2i/lifecycle"
 	"s2i/lifecycle/archive"
+	"s2i/lifecycle/native"
 )
 
 // show makes p the layer that shows dir at the slash path name in the image.
@@ -29,7 +30,7 @@ func (p *piece) show(o Options, dir, name string) error {
 		}
 		return tw.Close()
 	}
-	p.scan = func(ctx context.Context, s *scanner) error { return scanTree(ctx, s, dir) }
+	p.scan = func(ctx context.Context, s *native.Scanner) error { return s.Tree(ctx, dir, name) }
 	return nil
 }
 
