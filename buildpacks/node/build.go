@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,38 @@ type builder struct {
 	result libcnb.BuildResult
 	// commands are those of the packages that the app depends on.
 	commands map[string]string
+	// outer is the whole app, and sub the place of the package.json in it: "." unless this is a frontend.
+	outer, sub string
+	frontend   bool
+}
+
+// layer gives a layer of this part of the app.
+func (b *builder) layer(name string) (libcnb.Layer, error) {
+	if b.sub != "." {
+		name += "-" + strings.NewReplacer("/", "-", ".", "-").Replace(b.sub)
+	}
+	layer, err := b.bc.Layers.Layer(name)
+	if err != nil {
+		return layer, fmt.Errorf("reading layer %s: %w", name, err)
+	}
+	return layer, nil
+}
+
+// place is where the package.json is below the copy of the whole app in dir.
+func (b *builder) place(dir string) string { return filepath.Join(dir, filepath.FromSlash(b.sub)) }
+
+// frontendPart builds one frontend.
+func (b *builder) frontendPart(ctx context.Context) error {
+	if err := b.removeInstalled(); err != nil {
+		return err
+	}
+	if !b.d.installs() {
+		return b.runTasks(ctx, b.bc.ApplicationPath)
+	}
+	if err := b.withPackages(ctx); err != nil {
+		return err
+	}
+	return b.removeInstalled()
 }
 
 // Build installs the packages, runs the app's scripts and contributes the processes.
@@ -44,14 +77,18 @@ func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
 	if err != nil {
 		return libcnb.BuildResult{}, err
 	}
-	b := &builder{bc: bc, app: app, d: d, env: toolEnv(bc, d.manager, env), result: libcnb.NewBuildResult()}
+	b := &builder{bc: bc, app: app, d: d, env: toolEnv(d.manager, env), result: libcnb.NewBuildResult(),
+		outer: app.Dir, sub: "."}
 	if err := b.removeInstalled(); err != nil {
 		return b.result, err
 	}
 	if d.installs() {
 		err = b.withPackages(ctx)
 	} else {
-		err = d.runTasks(ctx, bc, b.env)
+		err = b.runTasks(ctx, bc.ApplicationPath)
+		if err == nil && d.site() != nil {
+			err = b.onlySite()
+		}
 	}
 	if err != nil {
 		return b.result, err
@@ -103,16 +140,16 @@ func (b *builder) nodeVersion(ctx context.Context) (string, error) {
 //	packages   cache: all packages, when there are scripts that need them
 //	downloads  cache: the package manager's own
 //
-// The installation is always at the path of the layer modules while scripts run, so that no other path gets into what
-// they make; it is moved aside in the end.
+// The scripts run in the directory of the layer modules, on a copy of the sources, so that packages are where they will
+// be at run time and no other path gets into what is made; it is moved aside in the end.
 func (b *builder) withPackages(ctx context.Context) error {
-	modules, err := b.bc.Layers.Layer("modules")
+	modules, err := b.layer("modules")
 	if err != nil {
-		return fmt.Errorf("reading layer modules: %w", err)
+		return err
 	}
-	packages, err := b.bc.Layers.Layer("packages")
+	packages, err := b.layer("packages")
 	if err != nil {
-		return fmt.Errorf("reading layer packages: %w", err)
+		return err
 	}
 	m, key, err := b.inputs(ctx)
 	if err != nil {
@@ -123,6 +160,9 @@ func (b *builder) withPackages(ctx context.Context) error {
 	if reuse && !scripted {
 		kit.Say(b.bc.Logger, "%s: nothing has changed, the packages of the previous image are used", b.d.manager.Name)
 		if err := b.keepDownloads(); err != nil {
+			return err
+		}
+		if err := b.keepLock(key, ""); err != nil {
 			return err
 		}
 		return b.takeOver(modules, key)
@@ -142,6 +182,9 @@ func (b *builder) withPackages(ctx context.Context) error {
 	}
 	if scripted && key != "" {
 		b.result.Layers = append(b.result.Layers, kit.Mark(packages, libcnb.LayerTypes{Cache: true}, key))
+	}
+	if b.frontend || b.d.bundled() {
+		return nil
 	}
 	if reuse && !changed {
 		return b.takeOver(modules, key)
@@ -175,13 +218,14 @@ func (b *builder) inputs(ctx context.Context) (*mirror, string, error) {
 		arch = runtime.GOARCH
 	}
 	key, err := m.key(Version, version, arch, b.d.manager.Name, b.d.manager.Version.Value, b.d.main.Dir,
-		b.bc.ApplicationPath, strconv.FormatBool(b.d.scripted()))
+		b.bc.ApplicationPath, strconv.FormatBool(b.d.scripted()), patchKey())
 	return m, key, err
 }
 
 // keepDownloads keeps the package manager's cache.
 func (b *builder) keepDownloads() error {
 	downloads, err := kit.Cache(b.bc.Layers, "downloads")
+	b.result.Layers = slices.DeleteFunc(b.result.Layers, func(l libcnb.Layer) bool { return l.Name == downloads.Name })
 	b.result.Layers = append(b.result.Layers, downloads)
 	return err
 }
@@ -199,48 +243,97 @@ func (b *builder) installTo(ctx context.Context, m *mirror, key string, modules,
 		if err := os.Rename(packages.Path, modules.Path); err != nil {
 			return fmt.Errorf("taking the packages from the cache: %w", err)
 		}
-		return nil
+		return b.keepLock(key, "")
 	}
-	if err := m.write(modules.Path); err != nil {
+	if err := m.write(b.place(modules.Path)); err != nil {
 		return err
 	}
+	in := &installation{manager: b.d.manager, dir: b.place(modules.Path), env: b.env.With(nil), dev: b.d.scripted(),
+		downloads: filepath.Join(b.bc.Layers.Path, "downloads")}
 	if b.d.manager.Lock == "" {
+		in.env["npm_config_omit_lockfile_registry_resolved"] = "true" // the lock is to hold with every mirror
 		kit.Say(b.bc.Logger, "warning: there is no lock file, so the newest versions that package.json allows are installed")
 	}
-	in := &installation{manager: b.d.manager, dir: modules.Path, env: b.env, dev: b.d.scripted(),
-		downloads: filepath.Join(b.bc.Layers.Path, "downloads")}
 	err := in.run(ctx, b.bc)
 	if missing := drift(b.d.project, b.d.manager); err != nil && len(missing) > 0 {
 		err = fmt.Errorf("%w; not in %s as they are: %s", err, b.d.manager.Lock, strings.Join(missing, ", "))
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	if err := b.keepLock(key, in.dir); err != nil || !b.d.scripted() {
+		return err
+	}
+	if err := b.prune(b.place(modules.Path)); err != nil {
+		return err
+	}
+	return b.patchPackages(b.place(modules.Path))
 }
 
-// scripts runs the app's scripts on the installation in dir and tells whether they changed it.
+// scripts runs the app's scripts on the installation in dir, brings what they make to the app, and tells whether they
+// changed the installation.
 func (b *builder) scripts(ctx context.Context, dir string) (changed bool, err error) {
 	if !b.d.scripted() {
 		return false, nil
 	}
-	var homes []string
+	t := &workTree{dir: dir, app: b.outer}
 	for _, m := range b.d.project.all() {
-		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(m.Dir), "node_modules")); err == nil {
-			homes = append(homes, m.Dir)
+		home := path.Join(b.sub, m.Dir)
+		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(home), "node_modules")); err == nil {
+			t.homes = append(t.homes, home)
 		}
 	}
-	if err := b.link(dir, homes); err != nil {
+	if err := t.fill(); err != nil {
 		return false, err
 	}
-	before, err := now(dir)
+	finish, err := b.repeatable(dir)
 	if err != nil {
 		return false, err
 	}
-	if err := b.d.runTasks(ctx, b.bc, b.env); err != nil {
+	if err := b.runTasks(ctx, b.place(dir)); err != nil {
 		return false, err
 	}
-	if changed, err = changedSince(dir, before); err != nil {
+	if err := finish(); err != nil {
 		return false, err
 	}
-	return changed, removeToolCaches(dir, homes)
+	for _, home := range t.homes {
+		modules := filepath.Join(dir, filepath.FromSlash(home), "node_modules")
+		touched, err := changedSince(modules, t.filled)
+		if err != nil {
+			return false, err
+		}
+		changed = changed || touched
+	}
+	if err := b.bringOutput(t); err != nil {
+		return false, err
+	}
+	if err := removeToolCaches(dir, t.homes); err != nil {
+		return false, err
+	}
+	if _, err := t.clear("."); err != nil {
+		return false, fmt.Errorf("tidying up after the build: %w", err)
+	}
+	return changed, b.keepManifests(b.place(dir))
+}
+
+// keepManifests puts the manifests of the workspaces' packages back beside the installed ones, for finding out what
+// depends on what.
+func (b *builder) keepManifests(dir string) error {
+	for _, m := range b.d.project.all() {
+		file := filepath.Join(dir, filepath.FromSlash(m.file()))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return fmt.Errorf("keeping %s: %w", m.file(), err)
+		}
+		if err := os.WriteFile(file, m.data, 0o644); err != nil {
+			return fmt.Errorf("keeping %s: %w", m.file(), err)
+		}
+	}
+	return nil
+}
+
+// bundled tells that what the build made needs no packages beside it.
+func (d *decision) bundled() bool {
+	return d.scripted() && (d.site() != nil || d.framework != nil && d.framework.Bundled)
 }
 
 // link makes node_modules in the app's packages: symlinks into a layer.
@@ -322,6 +415,16 @@ func (b *builder) takeOver(modules libcnb.Layer, key string) error {
 func (b *builder) processes() error {
 	env := libcnb.Environment{}
 	env.Default("NODE_ENV", "production")
+	if s := b.d.site(); s != nil {
+		layer, err := kit.Site{Root: b.d.framework.siteRoot(), IndexFallback: s.Fallback}.Layer(b.bc.Layers)
+		if err != nil {
+			return err
+		}
+		b.result.Layers = append(b.result.Layers, layer)
+		if len(b.d.starts) == 0 {
+			return nil
+		}
+	}
 	for _, t := range sortedKeys(b.d.starts) {
 		s := b.d.starts[t]
 		process, err := b.process(t, s)
@@ -329,9 +432,7 @@ func (b *builder) processes() error {
 			return err
 		}
 		b.result.Processes = append(b.result.Processes, process)
-		for _, a := range s.Env {
-			env.ProcessOverride(t, a.Name, a.Value)
-		}
+		b.setEnv(env, t, s.Env)
 	}
 	if b.d.shebangs() {
 		env.Prepend("PATH", ":", filepath.Join(b.bc.ApplicationPath, "node_modules", ".bin"))
@@ -348,6 +449,22 @@ func (b *builder) processes() error {
 	return nil
 }
 
+// setEnv sets the variables of a process. A port that the app's author wrote down is what it is without another word.
+func (b *builder) setEnv(env libcnb.Environment, t string, assigned []kit.Assignment) {
+	port := t == kit.DefaultType
+	for _, a := range assigned {
+		if a.Name == "PORT" {
+			env.ProcessDefault(t, a.Name, a.Value)
+		} else {
+			env.ProcessOverride(t, a.Name, a.Value)
+		}
+		port = port && a.Name != "PORT" && a.Name != kit.ExpandVariable
+	}
+	if port {
+		env.ProcessDefault(t, "PORT", kit.DefaultPort)
+	}
+}
+
 // process makes a process and verifies that what it starts is there.
 func (b *builder) process(t string, s *start) (libcnb.Process, error) {
 	p := libcnb.Process{Type: t, Default: t == kit.DefaultType}
@@ -359,7 +476,7 @@ func (b *builder) process(t string, s *start) (libcnb.Process, error) {
 		sh, _, err := kit.Process(t, s.Text)
 		p.Command = sh.Command
 		return p, err
-	case s.Args[0] == "node":
+	case s.Args[0] == "node", s.Args[0] == "bun":
 		p.Command = s.Args
 		return p, b.verify(s)
 	case strings.Contains(s.Args[0], "/"):
@@ -414,7 +531,7 @@ func (b *builder) verify(s *start) error {
 	if s.File == "" || !filepath.IsLocal(filepath.FromSlash(s.File)) || installed(s.File) {
 		return nil
 	}
-	for _, name := range []string{s.File, s.File + ".js", s.File + "/index.js", s.File + "/package.json"} {
+	for _, name := range []string{s.File, s.File + ".js", s.File + ".ts", s.File + ".tsx", s.File + "/index.js", s.File + "/package.json"} {
 		if b.app.Has(name) {
 			return nil
 		}

@@ -3,7 +3,7 @@ package node
 import _ "embed"
 
 // Version is the buildpack's version, as in buildpack.toml.
-const Version = "0.1.0"
+const Version = "0.2.0"
 
 //go:embed buildpack.toml
 var descriptor string

@@ -17,9 +17,13 @@ type decision struct {
 	manager *manager
 	// main is the package that is started; it is the root unless workspaces are used.
 	main *member
-	// starts are the processes by type; web is missing when the Procfile has it.
+	// framework is that of main, nil when it has none that is known.
+	framework *framework
+	// starts are the processes by type; web is missing when the Procfile has it, and for static files.
 	starts map[string]*start
-	native native
+	// candidates are the ways to start the app that were looked at.
+	candidates []kit.Start
+	native     native
 	// procfile are the commands of the Procfile that this buildpack leaves alone.
 	procfile []kit.ProcfileEntry
 }
@@ -33,10 +37,13 @@ func Detect(ctx libcnb.DetectContext) (libcnb.DetectResult, error) {
 	defer app.Close()
 	env := kit.PlatformEnv(ctx.Platform)
 	d, err := decide(app, env)
-	if err != nil {
-		if errors.Is(err, errNoManifest) && app.First("server.js", "index.js", "app.js") != "" {
-			return kit.Fail(ctx, "%s, but there is %s: run `npm init`", err, app.First("server.js", "index.js", "app.js"))
-		}
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		return libcnb.DetectResult{}, err
+	case errors.Is(err, errNoManifest) && app.First("server.js", "index.js", "app.js") != "":
+		return kit.Fail(ctx, "%s, but there is %s: run `npm init`", err, app.First("server.js", "index.js", "app.js"))
+	case err != nil:
 		return kit.Fail(ctx, "%s", err)
 	}
 	extra, bad := kit.Extra(env)
@@ -45,7 +52,7 @@ func Detect(ctx libcnb.DetectContext) (libcnb.DetectResult, error) {
 			kit.EnvBuildPackages, kit.EnvRunPackages, strings.Join(bad, ", "))
 	}
 	kit.Say(ctx.Logger, "%s", d.summary(env))
-	return kit.Pass(append(d.needs(env), extra...)...), nil
+	return kit.Match{ID: id, Record: d.record(env), Needs: append(d.needs(env), extra...), Provides: d.provides()}.Pass()
 }
 
 // decide reads the app. Detection and build both start with it and so agree.
@@ -58,23 +65,40 @@ func decide(app *kit.App, env kit.Env) (*decision, error) {
 	if d.manager, err = chooseManager(p); err != nil {
 		return nil, err
 	}
-	main, web, startErr := p.chooseMain(env)
+	c, startErr := p.chooseMain(env)
 	var rejected *rejection
 	if startErr != nil && !errors.As(startErr, &rejected) {
 		return nil, startErr
 	}
-	d.main = main
-	if web != nil {
-		d.starts[kit.DefaultType] = web
+	d.main, d.framework, d.candidates = c.member, c.framework, c.candidates
+	if c.start != nil {
+		d.starts[kit.DefaultType] = c.start
 	}
 	if err := d.readProcfile(); err != nil {
 		return nil, err
 	}
-	if len(d.starts) == 0 && len(d.procfile) == 0 {
+	rank(d.candidates)
+	if len(d.starts) == 0 && len(d.procfile) == 0 && d.site() == nil {
 		return nil, startErr
 	}
 	d.native, err = findNative(p, d.manager, env)
 	return d, err
+}
+
+// site is what is served when the app is static files; nil when it is not.
+func (d *decision) site() *site {
+	if d.framework == nil || d.starts[kit.DefaultType] != nil {
+		return nil
+	}
+	return d.framework.Site
+}
+
+// provides tells s2i/static-server, which comes after, that there are static files to serve.
+func (d *decision) provides() []string {
+	if d.site() == nil {
+		return nil
+	}
+	return []string{kit.StaticSite}
 }
 
 // readProcfile takes those processes of the Procfile that need to know the scripts of package.json.
@@ -92,34 +116,75 @@ func (d *decision) readProcfile() error {
 		return err
 	}
 	for _, e := range entries {
-		if !kit.LeftToNode(app, e.Command) {
-			if e.Type == kit.DefaultType {
-				delete(d.starts, kit.DefaultType)
-			}
-			d.procfile = append(d.procfile, e)
-			continue
-		}
-		s, err := d.project.command(d.project.root, e.Command, fmt.Sprintf("%s:%d", kit.Procfile, e.Line), maxScripts)
-		if err != nil {
+		if err := d.takeProcess(e); err != nil {
 			return err
 		}
-		d.starts[e.Type] = s
 	}
 	return nil
+}
+
+// takeProcess takes one process of the Procfile, or leaves it to s2i/procfile.
+func (d *decision) takeProcess(e kit.ProcfileEntry) error {
+	at := fmt.Sprintf("%s:%d", kit.Procfile, e.Line)
+	found := kit.Start{Type: e.Type, Command: e.Command, Score: scoreProcfile, Evidence: []string{at}}
+	if !kit.LeftToNode(d.project.app, e.Command) {
+		found.Chosen = true
+		if e.Type == kit.DefaultType {
+			d.outrank()
+			delete(d.starts, kit.DefaultType)
+		}
+		d.candidates, d.procfile = append(d.candidates, found), append(d.procfile, e)
+		return nil
+	}
+	s, err := d.project.command(d.project.root, e.Command, at, maxScripts)
+	if err != nil {
+		return err
+	}
+	if f := d.framework; e.Type == kit.DefaultType && f != nil && f.covers(s) {
+		found.Rejected = "it starts what " + f.Name + " has built: see there"
+		d.candidates = append(d.candidates, found)
+		return nil
+	}
+	if e.Type == kit.DefaultType {
+		d.outrank()
+	}
+	found.Chosen = true
+	d.candidates, d.starts[e.Type] = append(d.candidates, found), s
+	return nil
+}
+
+// outrank makes room for the process web of the Procfile.
+func (d *decision) outrank() {
+	for i := range d.candidates {
+		if d.candidates[i].Type == kit.DefaultType {
+			d.candidates[i].Chosen = false
+		}
+	}
+	if d.framework != nil {
+		d.framework.standAside()
+	}
 }
 
 // needs gives what the app requires of the stack.
 func (d *decision) needs(env kit.Env) []kit.Need {
 	var needs []kit.Need
 	versions := nodeVersions(d.project, d.main, env)
+	launch, bun := d.runtimes()
 	if len(versions) == 0 {
-		needs = append(needs, kit.Need{Name: "node", Build: true, Launch: true})
+		needs = append(needs, kit.Need{Name: "node", Build: true, Launch: launch})
 	}
 	for _, v := range versions {
-		needs = append(needs, kit.Need{Name: "node", Version: v, Build: true, Launch: true})
+		needs = append(needs, kit.Need{Name: "node", Version: v, Build: true, Launch: launch})
 	}
 	if d.installs() || d.scripted() {
 		needs = append(needs, d.manager.need()...)
+	}
+	if bun {
+		need := kit.Need{Name: "bun", Launch: true}
+		if d.manager.Name == "bun" {
+			need.Version = d.manager.Version
+		}
+		needs = append(needs, need)
 	}
 	if d.native.Why != "" {
 		needs = append(needs, kit.Need{Name: "build-essential", Build: true}, kit.Need{Name: "python3", Build: true})
@@ -137,6 +202,26 @@ func (d *decision) needs(env kit.Env) []kit.Need {
 		needs = append(needs, kit.Need{Name: "coreutils", Launch: true})
 	}
 	return needs
+}
+
+// runtimes tells what the processes are run by.
+func (d *decision) runtimes() (node, bun bool) {
+	for _, s := range d.starts {
+		switch {
+		case s.Shell:
+			has := slices.Contains(strings.Fields(s.Text), "bun")
+			node, bun = node || !has, bun || has
+		case s.Args[0] == "bun":
+			bun = true
+		default:
+			node = true
+		}
+	}
+	for _, e := range d.procfile {
+		has := slices.Contains(strings.Fields(e.Command), "bun")
+		node, bun = node || !has, bun || has
+	}
+	return node, bun
 }
 
 // shell tells whether a process needs one.
@@ -171,7 +256,7 @@ func onlyNode(text string) bool {
 			continue
 		}
 		switch words[0] {
-		case "node", "cd", "export", "set", "unset", "echo", "exit", "true", "[", "test", "umask", "ulimit":
+		case "node", "bun", "cd", "export", "set", "unset", "echo", "exit", "true", "[", "test", "umask", "ulimit":
 			continue
 		}
 		if !strings.Contains(words[0], "/") {
@@ -213,17 +298,7 @@ func (d *decision) summary(env kit.Env) string {
 	if d.installs() && d.manager.Lock == "" {
 		b.WriteString("there is no lock file: the versions of packages are whatever is newest; commit one\n")
 	}
-	versions := []string{"any version"}
-	for i, v := range nodeVersions(d.project, d.main, env) {
-		versions = append(versions[:i], v.String())
-	}
-	fmt.Fprintf(&b, "Node.js, %s", strings.Join(versions, " and "))
-	if d.installs() {
-		fmt.Fprintf(&b, ", %s because %s", d.manager.Name, d.manager.Why)
-	}
-	if web := d.starts[kit.DefaultType]; web != nil {
-		fmt.Fprintf(&b, "; %s starts %s", kit.DefaultType, web.Text)
-	}
+	b.WriteString(d.line(env))
 	return b.String()
 }
 

@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"path"
+	"regexp"
 	"strings"
 )
 
-// drift gives the dependencies of the manifests that the lock file does not have as they are, for npm and yarn 1,
-// which do not say so themselves or drown it. It only explains a failure, so what it cannot read it passes over.
+// drift gives the dependencies of the manifests that the lock file does not have as they are, for npm, yarn 1
+// and bun, which do not say so themselves or drown it. It only explains a failure, so what it cannot read it passes over.
 func drift(p *project, m *manager) []string {
-	if m.Lock == "" || m.Name == "pnpm" || m.Berry {
+	if m.Lock == "" || m.Name == "pnpm" || m.Berry || path.Ext(m.Lock) == ".lockb" {
 		return nil
 	}
 	data, err := p.app.Read(m.Lock)
@@ -18,8 +20,11 @@ func drift(p *project, m *manager) []string {
 		return nil
 	}
 	has := npmHas(data)
-	if m.Name == "yarn" {
+	switch m.Name {
+	case "yarn":
 		has = yarnHas(data)
+	case "bun":
+		has = bunHas(data)
 	}
 	var missing []string
 	for _, member := range p.all() {
@@ -42,8 +47,27 @@ func npmHas(data []byte) func(dir, name, spec string) bool {
 	if json.Unmarshal(data, &lock) != nil || lock.Packages == nil {
 		return func(string, string, string) bool { return true }
 	}
+	return has(lock.Packages)
+}
+
+// trailingComma matches the commas before the end of an object or a list, which bun.lock has and JSON has not.
+var trailingComma = regexp.MustCompile(`,(\s*[}\]])`)
+
+// bunHas looks dependencies up in bun.lock, which holds a copy of every manifest's.
+func bunHas(data []byte) func(dir, name, spec string) bool {
+	var lock struct {
+		Workspaces map[string]manifest `json:"workspaces"`
+	}
+	if json.Unmarshal(trailingComma.ReplaceAll(data, []byte("$1")), &lock) != nil || lock.Workspaces == nil {
+		return func(string, string, string) bool { return true }
+	}
+	return has(lock.Workspaces)
+}
+
+// has looks dependencies up in copies of manifests, which are listed by directory.
+func has(manifests map[string]manifest) func(dir, name, spec string) bool {
 	return func(dir, name, spec string) bool {
-		m := lock.Packages[strings.TrimPrefix(dir, ".")]
+		m := manifests[strings.TrimPrefix(dir, ".")]
 		for _, deps := range []textMap{m.Dependencies, m.DevDependencies, m.OptionalDependencies} {
 			if deps[name] == spec {
 				return true

@@ -13,12 +13,6 @@ import (
 	"s2i/buildpacks/kit"
 )
 
-// Types of the bindings that carry package managers' configuration and credentials.
-const (
-	bindingNpmrc  = "npmrc"
-	bindingYarnrc = "yarnrc"
-)
-
 // installation is one run of a package manager.
 type installation struct {
 	manager *manager
@@ -31,7 +25,7 @@ type installation struct {
 
 // toolEnv gives the environment that every tool of this buildpack runs in: quiet, without questions, with its files
 // where they do no harm.
-func toolEnv(bc libcnb.BuildContext, m *manager, env kit.Env) kit.Env {
+func toolEnv(m *manager, env kit.Env) kit.Env {
 	home := env["HOME"]
 	if probe, err := os.MkdirTemp(home, ".s2i-"); home == "" || err != nil {
 		home = filepath.Join(os.TempDir(), "home")
@@ -63,7 +57,7 @@ func toolEnv(bc libcnb.BuildContext, m *manager, env kit.Env) kit.Env {
 			delete(env, name)
 		}
 	}
-	return withBindings(env, bc.Platform.Bindings)
+	return env
 }
 
 // managerEnv gives the settings of a package manager that hold for the app's scripts, too: they may call it.
@@ -85,28 +79,14 @@ func managerEnv(m *manager) kit.Env {
 	return nil
 }
 
-func withBindings(env kit.Env, bindings libcnb.Bindings) kit.Env {
-	for _, b := range bindings {
-		switch b.Type {
-		case bindingNpmrc:
-			if file, ok := b.SecretFilePath(".npmrc"); ok {
-				env["npm_config_userconfig"] = file
-			}
-		case bindingYarnrc:
-			if file, ok := b.SecretFilePath(".yarnrc.yml"); ok {
-				env["YARN_RC_FILENAME"] = file
-			}
-		}
-	}
-	return env
-}
-
 // run installs what the lock file says.
 func (in *installation) run(ctx context.Context, bc libcnb.BuildContext) error {
 	args, env := in.npm()
 	switch {
 	case in.manager.Name == "pnpm":
 		args, env = in.pnpm()
+	case in.manager.Name == "bun":
+		args, env = in.bun()
 	case in.manager.Name == "yarn" && in.manager.Berry:
 		args, env = in.berry()
 	case in.manager.Name == "yarn":
@@ -115,6 +95,16 @@ func (in *installation) run(ctx context.Context, bc libcnb.BuildContext) error {
 	// The manager decides by its own flags what to install; with this variable some would leave out what is to build.
 	all := in.env.With(env)
 	delete(all, "NODE_ENV")
+	secret, err := findCredentials(bc, in.dir)
+	if err != nil {
+		return err
+	}
+	home, err := secret.home()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(home)
+	all = secret.apply(all, home)
 	kit.Say(bc.Logger, "%s", strings.Join(args, " "))
 	return kit.Command{
 		Args: append(in.manager.command(bc.ApplicationPath), args[1:]...), Dir: in.dir, Env: all,
@@ -181,6 +171,21 @@ func (in *installation) berry() ([]string, kit.Env) {
 	return args, env
 }
 
+func (in *installation) bun() ([]string, kit.Env) {
+	args := []string{"bun", "install"}
+	if in.manager.Lock != "" {
+		args = append(args, "--frozen-lockfile")
+	}
+	if !in.dev {
+		args = append(args, "--production")
+	}
+	env := kit.Env{"BUN_INSTALL_CACHE_DIR": filepath.Join(in.downloads, "bun"), "CI": "true", "DO_NOT_TRACK": "1"}
+	if registry := in.env.Or("npm_config_registry", in.env["NPM_CONFIG_REGISTRY"]); registry != "" {
+		env["BUN_CONFIG_REGISTRY"] = in.env.Or("BUN_CONFIG_REGISTRY", registry)
+	}
+	return args, env
+}
+
 func installAdvice() []kit.Advice {
 	return []kit.Advice{
 		{Sign: "can only install packages when your package.json and package-lock.json",
@@ -189,8 +194,11 @@ func installAdvice() []kit.Advice {
 		{Sign: "ERR_PNPM_LOCKFILE_BREAKING_CHANGE", Say: "the lock file is of another version of pnpm: set packageManager"},
 		{Sign: "lockfile needs to be updated", Say: "the lock file is out of date: run `yarn install` and commit yarn.lock"},
 		{Sign: "YN0028", Say: "the lock file is out of date: run `yarn install` and commit yarn.lock"},
+		{Sign: "lockfile had changes, but lockfile is frozen", Say: "the lock file is out of date: run `bun install` and commit it"},
 		{Sign: "not found: make", Say: "a package is compiled: set " + envNative + "=1 for the build"},
 		{Sign: "find Python", Say: "a package is compiled: set " + envNative + "=1 for the build"},
+		{Sign: "Failed to replace env in config", Say: "a configuration file refers to a variable: pass its value as a secret of" +
+			" the same name"},
 		{Sign: "E401", Say: "the registry wants credentials: bind an npmrc"},
 		{Sign: "E403", Say: "the registry refuses: bind an npmrc with credentials"},
 		{Sign: "ERESOLVE", Say: "packages disagree about a peer dependency: fix it, or commit legacy-peer-deps=true in .npmrc"},

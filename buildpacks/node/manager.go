@@ -11,7 +11,7 @@ import (
 
 // manager is the package manager of the app.
 type manager struct {
-	// Name is npm, pnpm or yarn.
+	// Name is npm, pnpm, yarn or bun.
 	Name string
 	// Lock is the lock file, "" when there is none.
 	Lock string
@@ -29,7 +29,7 @@ type manager struct {
 func lockNames() []struct{ manager, file string } {
 	return []struct{ manager, file string }{
 		{"npm", "npm-shrinkwrap.json"}, {"npm", "package-lock.json"},
-		{"pnpm", "pnpm-lock.yaml"}, {"yarn", "yarn.lock"},
+		{"pnpm", "pnpm-lock.yaml"}, {"yarn", "yarn.lock"}, {"bun", "bun.lock"}, {"bun", "bun.lockb"},
 	}
 }
 
@@ -48,7 +48,7 @@ func chooseManager(p *project) (*manager, error) {
 		}
 	}
 	if m == nil {
-		if m, err = lockedManager(p, locks); err != nil {
+		if m, err = lockedManager(locks); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +77,7 @@ func declaredManager(p *project) (*manager, error) {
 	if field == "" {
 		for _, e := range p.root.DevEngines.PackageManager {
 			switch e.Name {
-			case "npm", "pnpm", "yarn":
+			case "npm", "pnpm", "yarn", "bun":
 				at := p.root.at("devEngines")
 				return &manager{Name: string(e.Name), Why: at + " names " + string(e.Name),
 					Version: kit.Constraint{Value: string(e.Version), Source: at}}, nil
@@ -88,21 +88,15 @@ func declaredManager(p *project) (*manager, error) {
 	at := p.root.at("packageManager")
 	match := packageManagerField.FindStringSubmatch(field)
 	if match == nil {
-		return nil, fmt.Errorf("%s: packageManager is %q: write name@version with npm, pnpm or yarn", at, field)
-	}
-	if match[1] == "bun" {
-		return nil, fmt.Errorf("%s: packageManager is bun, which is not supported yet: use npm, pnpm or yarn", at)
+		return nil, fmt.Errorf("%s: packageManager is %q: write name@version with npm, pnpm, yarn or bun", at, field)
 	}
 	return &manager{Name: match[1], Version: kit.Constraint{Value: match[2], Source: at},
 		Why: at + ` says packageManager "` + match[1] + "@" + match[2] + `"`}, nil
 }
 
-func lockedManager(p *project, locks map[string]string) (*manager, error) {
+func lockedManager(locks map[string]string) (*manager, error) {
 	switch len(locks) {
 	case 0:
-		if p.app.First("bun.lock", "bun.lockb") != "" {
-			return nil, fmt.Errorf("there is a bun.lock, and bun is not supported yet: use npm, pnpm or yarn")
-		}
 		return &manager{Name: "npm", Why: "there is no lock file and no packageManager"}, nil
 	case 1:
 		for name, file := range locks {

@@ -16,6 +16,7 @@ type manifest struct {
 	Name    text `json:"name"`
 	Version text `json:"version"`
 	Main    text `json:"main"`
+	Module  text `json:"module"`
 
 	Scripts              textMap  `json:"scripts"`
 	Dependencies         textMap  `json:"dependencies"`
@@ -34,6 +35,8 @@ type manifest struct {
 
 	Bin  binMap   `json:"bin"`
 	Libc textList `json:"libc"`
+	OS   textList `json:"os"`
+	CPU  textList `json:"cpu"`
 }
 
 // text is a string, "" when it is something else.

@@ -40,6 +40,7 @@ func newMirror(d *decision, env kit.Env) (*mirror, error) {
 	}
 	for _, name := range []string{
 		d.manager.Lock, ".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", ".pnpmfile.cjs", ".pnpmfile.mjs",
+		"bunfig.toml",
 	} {
 		m.add(name)
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ func findNative(p *project, m *manager, env kit.Env) (native, error) {
 	}
 	var n native
 	for _, name := range append(compiled(), builders()...) {
-		if !locked[name] || onlyForMac(name, locked) {
+		if !locked[name] || otherwiseUsed(name, locked) {
 			continue
 		}
 		if n.Why == "" {
@@ -86,8 +87,12 @@ func findNative(p *project, m *manager, env kit.Env) (native, error) {
 	return n, nil
 }
 
-// onlyForMac tells that a builder is in the lock for the sake of a package that is never installed on Linux.
-func onlyForMac(name string, locked map[string]bool) bool { return name == "nan" && locked["fsevents"] }
+// otherwiseUsed tells that a builder is in the lock for another reason: for a package that is never installed on Linux, or
+// as the library of a bundler.
+func otherwiseUsed(name string, locked map[string]bool) bool {
+	return name == "nan" && locked["fsevents"] || name == "@mapbox/node-pre-gyp" && locked["@vercel/nft"] ||
+		name == "node-gyp" && (locked["@npmcli/run-script"] || locked["npm-lifecycle"])
+}
 
 func orElse(s, fallback string) string {
 	if s == "" {
@@ -96,9 +101,10 @@ func orElse(s, fallback string) string {
 	return s
 }
 
-// lockedNames gives the names of all packages in the lock file, or of the direct dependencies when there is none.
+// lockedNames gives the names of all packages in the lock file, or of the direct dependencies when there is none that
+// can be read.
 func lockedNames(p *project, m *manager) (map[string]bool, error) {
-	if m.Lock == "" {
+	if m.Lock == "" || path.Ext(m.Lock) == ".lockb" {
 		locked := map[string]bool{}
 		for _, member := range p.all() {
 			for _, deps := range []textMap{member.Dependencies, member.DevDependencies, member.OptionalDependencies} {
@@ -110,10 +116,12 @@ func lockedNames(p *project, m *manager) (map[string]bool, error) {
 		return locked, nil
 	}
 	data, err := p.app.Read(m.Lock)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if m.Name != "npm" {
+	case m.Name == "bun":
+		return bunNames(data), nil
+	case m.Name != "npm":
 		return yamlNames(data), nil
 	}
 	locked, err := npmNames(data)
@@ -131,7 +139,8 @@ type npmLock struct {
 }
 
 type npmLockPackage struct {
-	Link bool `json:"link"`
+	HasInstallScript bool    `json:"hasInstallScript"`
+	Dependencies     textMap `json:"dependencies"`
 }
 
 type npmDependency struct {
@@ -146,11 +155,20 @@ func npmNames(data []byte) (map[string]bool, error) {
 	if err := json.Unmarshal(data, &lock); err != nil {
 		return nil, err
 	}
-	locked := map[string]bool{}
-	for path := range lock.Packages {
-		if i := strings.LastIndex(path, "node_modules/"); i >= 0 {
-			locked[path[i+len("node_modules/"):]] = true
+	locked, building := map[string]bool{}, map[string]bool{}
+	for at, pkg := range lock.Packages {
+		if i := strings.LastIndex(at, "node_modules/"); i >= 0 {
+			locked[at[i+len("node_modules/"):]] = true
 		}
+		if pkg.HasInstallScript {
+			for name := range pkg.Dependencies {
+				building[name] = true
+			}
+		}
+	}
+	for _, name := range builders() {
+		// The lock tells which packages run something when they are installed; for others a builder is but a library.
+		locked[name] = locked[name] && (building[name] || len(lock.Packages) == 0)
 	}
 	addNames(locked, lock.Dependencies, maxDepth)
 	return locked, nil
@@ -169,6 +187,17 @@ func addNames(locked map[string]bool, deps map[string]npmDependency, depth int) 
 // yamlName matches a line that begins the entry of a package in pnpm-lock.yaml (v5: /name/1.0.0, v6: /name@1.0.0,
 // v9: name@1.0.0) or yarn.lock (name@^1.0.0, several of them quoted, or "name@npm:^1.0.0").
 var yamlName = regexp.MustCompile(`(?m)^ {0,2}['"]?/?((?:@[^@/\s'"]+/)?[^@/\s'":]+)[@/][^\n]*:\r?$`)
+
+// bunName matches a package in bun.lock: "name": ["name@1.0.0", …].
+var bunName = regexp.MustCompile(`(?m)^\s+"[^"\n]+": \["((?:@[^@/"\n]+/)?[^@/"\n]+)@`)
+
+func bunNames(data []byte) map[string]bool {
+	locked := map[string]bool{}
+	for _, match := range bunName.FindAllSubmatch(data, -1) {
+		locked[string(match[1])] = true
+	}
+	return locked
+}
 
 func yamlNames(data []byte) map[string]bool {
 	locked := map[string]bool{}

@@ -103,9 +103,9 @@ func TestManager(t *testing.T) {
 		{"devEngines", files{"package.json": with(`"devEngines": {"packageManager": {"name": "pnpm", "version": "10.x"}}`)},
 			"pnpm 10.x package.json:2"},
 		{"bun", files{"package.json": plain, "bun.lock": ""},
-			"there is a bun.lock, and bun is not supported yet: use npm, pnpm or yarn"},
+			"bun bun.lock"},
 		{"bad field", files{"package.json": with(`"packageManager": "npm@latest"`)},
-			`package.json:2: packageManager is "npm@latest": write name@version with npm, pnpm or yarn`},
+			`package.json:2: packageManager is "npm@latest": write name@version with npm, pnpm, yarn or bun`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := chooseManager(c.app.project(t))
@@ -137,13 +137,13 @@ func TestNodeVersions(t *testing.T) {
 	}
 	p := app.project(t)
 	want := []kit.Constraint{
-		{Value: "22.11.0", Source: "package.json:3"}, {Value: ">=20.9 || 22", Source: "package.json:2"},
-		{Value: "^22", Source: "package.json:4"}, {Value: "22", Source: ".nvmrc:2"},
+		{Value: "22.11.0", Source: "package.json:3", Kind: kit.Hint}, {Value: ">=20.9 || 22", Source: "package.json:2"},
+		{Value: "^22", Source: "package.json:4", Kind: kit.Hint}, {Value: "22", Source: ".nvmrc:2", Kind: kit.Hint},
 	}
 	if diff := cmp.Diff(want, nodeVersions(p, p.root, nil)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	want = []kit.Constraint{{Value: "24", Source: envVersion}}
+	want = []kit.Constraint{{Value: "24", Source: envVersion, Kind: kit.Override}}
 	if diff := cmp.Diff(want, nodeVersions(p, p.root, kit.Env{envVersion: "24"})); diff != "" {
 		t.Errorf("the user's choice (-want +got):\n%s", diff)
 	}
@@ -225,9 +225,6 @@ func TestReasons(t *testing.T) {
 		{"development server", `package.json:1: "vite" starts vite (a development server)`,
 			files{"package.json": `{"scripts": {"start": "vite"}}`}},
 		{"bad Procfile", "Procfile:1: no process", files{"package.json": "{}", "server.js": "", "Procfile": "x"}},
-		{"several packages", "several packages of the workspaces can be started (a, b): choose one with S2I_NODE_APP", files{
-			"package.json": `{"workspaces": ["*"]}`, "a/package.json": `{"scripts": {"start": "node a.js"}}`,
-			"b/package.json": `{"scripts": {"start": "node b.js"}}`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -323,6 +320,8 @@ func TestDrift(t *testing.T) {
 		{"npm 6", "package-lock.json", `{"dependencies": {}}`, nil},
 		{"yarn 1", "yarn.lock", "a@^1, a@^2:\n  version \"1\"\n\n\"b@>= 2 <3\":\n  version \"2\"\n\nc@4:\n  version \"4\"\n",
 			[]string{"package.json has c 3", "w/package.json has d 4"}},
+		{"bun", "bun.lock", `{"workspaces": {"": {"dependencies": {"a": "^1", "b": ">= 2 <3",}, "devDependencies": {"c": "2",},},
+			"w": {"dependencies": {"d": "4",},},},}`, []string{"package.json has c 3"}},
 		{"yarn 4", "yarn.lock", "__metadata:\n  version: 8\n", nil},
 		{"broken", "package-lock.json", "{", nil},
 	} {
@@ -376,6 +375,8 @@ func FuzzLocks(f *testing.F) {
 		_, _ = npmNames(data)
 		npmHas(data)(".", "a", "1")
 		yarnHas(data)(".", "a", "1")
+		bunHas(data)(".", "a", "1")
+		bunNames(data)
 		for name := range yamlNames(data) {
 			if name == "" {
 				t.Fatalf("%q has a package without a name", data)

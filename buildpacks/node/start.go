@@ -40,56 +40,6 @@ func (r *rejection) Error() string { return r.reason }
 
 func reject(format string, a ...any) error { return &rejection{fmt.Sprintf(format, a...)} }
 
-// findStart chooses the command that starts m: a start script that is no development server, else the package's main
-// file, else a usual name. The error tells why there is none; it is a *rejection when the app can be changed to help.
-func (p *project) findStart(m *member) (*start, error) {
-	var reasons []string
-	for _, name := range []string{"start", "start:prod", "start:production", "serve:prod"} {
-		if m.Scripts[name] == "" {
-			continue
-		}
-		s, err := p.script(m, name, maxScripts)
-		if err == nil {
-			return s, nil
-		}
-		reasons = append(reasons, err.Error())
-	}
-	if s := p.entryFile(m); s != nil {
-		return s, nil
-	}
-	if len(reasons) == 0 {
-		reasons = append(reasons, m.file()+" has no script \"start\"")
-	}
-	what := strings.Join(reasons, "; ")
-	return nil, reject("nothing to start: %s; there is no main file, server.js, index.js or app.js either: "+
-		"add a start script such as \"node server.js\", or a Procfile", what)
-}
-
-// entryFile finds the file to run when no script says so. A main file that is not there yet may come from the build.
-func (p *project) entryFile(m *member) *start {
-	builds := m.Scripts["build"] != "" || p.root.Scripts["build"] != ""
-	if main := string(m.Main); main != "" {
-		main = path.Clean("/" + filepath.ToSlash(main))[1:]
-		if file := p.module(m, main); file != "" {
-			return &start{Member: m, Text: "node " + file, Source: m.at("main"), Args: []string{"node", file},
-				File: path.Join(m.Dir, file)}
-		}
-		if builds && path.Ext(main) != "" && m.Scripts["start"] == "" {
-			return &start{Member: m, Text: "node " + main, Source: m.at("main"), Args: []string{"node", main},
-				File: path.Join(m.Dir, main)}
-		}
-	}
-	for _, name := range []string{"server", "index", "app"} {
-		for _, ext := range []string{".js", ".mjs", ".cjs"} {
-			if file := name + ext; p.app.Has(path.Join(m.Dir, file)) {
-				return &start{Member: m, Text: "node " + file, Source: path.Join(m.Dir, file),
-					Args: []string{"node", file}, File: path.Join(m.Dir, file)}
-			}
-		}
-	}
-	return nil
-}
-
 // module resolves a file as node does for its argument: the file itself, with .js, or a directory's index.js.
 func (p *project) module(m *member, name string) string {
 	for _, file := range []string{name, name + ".js", path.Join(name, "index.js")} {
@@ -142,6 +92,8 @@ func (p *project) command(m *member, text, source string, depth int) (*start, er
 	switch s.Args[0] {
 	case "npm", "pnpm", "yarn":
 		return p.managed(s, depth)
+	case "bun":
+		return p.bun(s, depth)
 	case "node", "nodejs":
 		s.Args[0] = "node"
 		if i := nodeFile(s.Args); i > 0 {
@@ -160,7 +112,7 @@ func inShell(text string) string {
 	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t&|;()", r) })
 	for _, w := range words {
 		switch w {
-		case "npm", "npx", "pnpm", "yarn":
+		case "npm", "npx", "pnpm", "yarn", "bunx":
 			return w
 		}
 	}
@@ -184,7 +136,7 @@ func (s *start) unwrap() error {
 				s.Env = append(s.Env, kit.Assignment{Name: name, Value: value})
 				s.Args = s.Args[1:]
 			}
-		case "npx":
+		case "npx", "bunx":
 			s.Args = dropFlags(s.Args[1:])
 		default:
 			return nil
@@ -221,6 +173,10 @@ func development(args []string) string {
 			name == "vue-cli-service", name == "ng", name == "webpack", name == "rsbuild", name == "ember",
 			name == "nuxt" && first == "", name == "next" && first == "":
 			return strings.TrimSpace(name+" "+first) + server
+		}
+	case "bun":
+		if slices.Contains(args[1:], "--watch") || slices.Contains(args[1:], "--hot") {
+			return "bun with " + args[1] + server
 		}
 	case "node", "nodejs":
 		if slices.Contains(args[1:], "--watch") {
@@ -318,41 +274,6 @@ func nodeFile(args []string) int {
 		}
 	}
 	return 0
-}
-
-// chooseMain gives the package to start, and how. Without a choice of the user's it is the root, or else the only
-// package of the workspaces that can be started.
-func (p *project) chooseMain(env kit.Env) (*member, *start, error) {
-	if choice := env[envApp]; choice != "" {
-		m, err := p.find(choice)
-		if err != nil {
-			return nil, nil, err
-		}
-		s, err := p.findStart(m)
-		return m, s, err
-	}
-	s, err := p.findStart(p.root)
-	if err == nil {
-		return s.Member, s, nil
-	}
-	var candidates []*member
-	for _, m := range p.members {
-		if m.Scripts["start"] == "" {
-			continue
-		}
-		if found, err := p.findStart(m); err == nil {
-			candidates = append(candidates, m)
-			s = found
-		}
-	}
-	switch len(candidates) {
-	case 0:
-		return p.root, nil, err
-	case 1:
-		return candidates[0], s, nil
-	}
-	return p.root, nil, reject("several packages of the workspaces can be started (%s): choose one with %s",
-		names(candidates), envApp)
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

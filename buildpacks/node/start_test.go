@@ -33,7 +33,7 @@ func TestStart(t *testing.T) {
 		{"a command, yarn", files{"package.json": scripts(`"yarn next start"`)}, "next start"},
 		{"a script of a workspace", files{"package.json": `{"workspaces": ["w"], "scripts": {"start": "npm start -w w"}}`,
 			"w/package.json": `{"name": "w", "scripts": {"start": "node s.js"}}`}, "node s.js (w/s.js)"},
-		{"shell", files{"package.json": scripts(`"node a.js --port $PORT"`)}, "shell"},
+		{"shell", files{"package.json": scripts(`"node a.js --port $P"`)}, "shell"},
 		{"before", files{"package.json": `{"scripts": {"start": "node a.js", "prestart": "node b.js"}}`},
 			"node a.js (a.js) before prestart"},
 		{"for production", files{"package.json": `{"scripts": {"start": "nest start", "start:prod": "node dist/main"}}`},
@@ -57,7 +57,8 @@ func TestStart(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.app.project(t)
-			s, err := p.findStart(p.root)
+			chosen, err := p.choose(p.root)
+			s := chosen.start
 			var rejected *rejection
 			if errors.As(err, &rejected) {
 				if !strings.Contains(err.Error(), c.want) {
@@ -98,9 +99,9 @@ func TestChooseMain(t *testing.T) {
 	app := files{"package.json": `{"workspaces": ["*"]}`, "web/package.json": `{"scripts": {"start": "vite"}}`,
 		"api/package.json": `{"name": "@x/api", "scripts": {"start": "node s.js"}}`, "lib/package.json": `{}`, "lib/index.js": ""}
 	for choice, want := range map[string]string{"": "api", "api": "api", "./api/": "api", "@x/api": "api", "lib": "lib"} {
-		m, s, err := app.project(t).chooseMain(kit.Env{envApp: choice})
-		if err != nil || m.Dir != want || s.Member != m {
-			t.Errorf("choosing %q: %v, %v", choice, m, err)
+		c, err := app.project(t).chooseMain(kit.Env{envApp: choice})
+		if err != nil || c.member.Dir != want || c.start.Member != c.member {
+			t.Errorf("choosing %q: %v, %v", choice, c, err)
 		}
 	}
 }

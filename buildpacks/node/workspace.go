@@ -29,8 +29,11 @@ func (m *member) at(field ...string) string {
 	return fmt.Sprintf("%s:%d", m.file(), lineOf(m.data, field...))
 }
 
-// envApp names the package of a workspace to start: its directory or its name.
-const envApp = "S2I_NODE_APP"
+// envApp names the package of a workspace to start: its directory or its name. envNodeApp is its older name.
+const (
+	envApp     = "S2I_APP"
+	envNodeApp = "S2I_NODE_APP"
+)
 
 // project is the app with its workspaces.
 type project struct {
