@@ -30,14 +30,21 @@ type program struct {
 	File, Type string
 	// Default tells that the image starts it when nothing else is asked for.
 	Default bool
+	// Score and Evidence say what speaks for it being the default.
+	Score    int
+	Evidence []string
 }
 
 // goApp is what is known of the app before a toolchain runs.
 type goApp struct {
 	source   *source
 	programs []program
+	// rejected are main packages that are not built, with the reasons.
+	rejected []kit.Start
 	// cgo is why cgo is on; empty when it is off.
 	cgo string
+	// libraries are what packages of C need to be built.
+	libraries []library
 }
 
 // errNoMain is the reason for not building a library.
@@ -59,17 +66,25 @@ func examine(app *kit.App, env kit.Env, t target) (*goApp, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := choose(mains(packages), env)
+	all := mains(packages)
+	chosen, err := choose(all, env)
 	if err != nil {
 		return nil, err
 	}
-	a := &goApp{source: src, programs: name(chosen, src.Modules, env[envTargets] != "")}
+	a := &goApp{source: src, programs: name(chosen, env[envTargets] != "")}
+	a.rejected = rejected(all, chosen)
+	if err := s.setDefault(a, packages, chosen, env[envTargets] != ""); err != nil {
+		return nil, err
+	}
 	switch env["CGO_ENABLED"] {
 	case "0":
 	case "1":
 		a.cgo = "CGO_ENABLED is 1"
 	default:
 		a.cgo = s.findCgo(src, packages, chosen)
+	}
+	if a.cgo != "" {
+		a.libraries = s.libraries(src, packages, chosen)
 	}
 	return a, nil
 }
@@ -81,7 +96,7 @@ func choose(all []*pkg, env kit.Env) ([]*pkg, error) {
 		if len(all) == 0 {
 			return nil, errNoMain
 		}
-		return all, nil
+		return withoutTools(all), nil
 	}
 	var chosen []*pkg
 	for _, w := range wanted {
@@ -120,8 +135,8 @@ func baseName(importPath string) string {
 	return notInType.ReplaceAllString(base, "-")
 }
 
-// name gives every program its file and process type, and chooses the default.
-func name(list []*pkg, modules []module, ordered bool) []program {
+// name gives every program its file and process type. When the user has named them, the first is the default.
+func name(list []*pkg, ordered bool) []program {
 	count := map[string]int{}
 	for _, p := range list {
 		count[baseName(p.Path)]++
@@ -144,26 +159,8 @@ func name(list []*pkg, modules []module, ordered bool) []program {
 	}
 	if ordered {
 		programs[0].Default = true
-		return programs
 	}
-	setDefault(programs, modules)
 	return programs
-}
-
-// setDefault marks the program that is called as a module is, or else as a server usually is.
-func setDefault(programs []program, modules []module) {
-	var names []string
-	for _, m := range modules {
-		names = append(names, baseName(m.Path))
-	}
-	for _, n := range append(names, "server", "web", "api", "app") {
-		for i := range programs {
-			if programs[i].File == n {
-				programs[i].Default = true
-				return
-			}
-		}
-	}
 }
 
 // buildFlags gives the user's flags for go build.

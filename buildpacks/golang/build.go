@@ -50,12 +50,16 @@ func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
 	if err := a.compile(ctx, bc, env, filepath.Join(layer.Path, "bin")); err != nil {
 		return result, err
 	}
-	result.Layers = append(result.Layers, layer)
+	layer.LaunchEnvironment = libcnb.Environment{}
 	for _, p := range a.programs {
+		if p.Default {
+			kit.Listen(layer.LaunchEnvironment, p.Type)
+		}
 		result.Processes = append(result.Processes, libcnb.Process{
 			Type: p.Type, Command: []string{filepath.Join(layer.Path, "bin", p.File)}, Default: p.Default,
 		})
 	}
+	result.Layers = append(result.Layers, layer)
 	return result, removeSources(app, kit.Fields(env[envKeep]))
 }
 
@@ -96,10 +100,8 @@ func withCredentials(env kit.Env, bindings libcnb.Bindings) kit.Env {
 	for _, b := range bindings {
 		switch b.Type {
 		case bindingNetrc:
-			for _, name := range []string{".netrc", "netrc"} {
-				if file, ok := b.SecretFilePath(name); ok {
-					env["NETRC"] = file
-				}
+			if file, ok := kit.BindingFile(b, ".netrc", "netrc"); ok {
+				env["NETRC"] = file
 			}
 		case bindingGit:
 			if file, ok := b.SecretFilePath("credentials"); ok {

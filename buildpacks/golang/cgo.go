@@ -6,31 +6,37 @@ import (
 	"strings"
 )
 
-// cgoModules are modules that do not work without cgo. That they need it shows in their sources only, which are not
-// there when detection runs.
-func cgoModules() []string {
-	return []string{
-		"github.com/DataDog/zstd",
-		"github.com/confluentinc/confluent-kafka-go",
-		"github.com/davidbyttow/govips",
-		"github.com/go-gl/gl",
-		"github.com/godror/godror",
-		"github.com/google/gopacket/pcap",
-		"github.com/gen2brain/go-fitz",
-		"github.com/h2non/bimg",
-		"github.com/libgit2/git2go",
-		"github.com/linxGnu/grocksdb",
-		"github.com/marcboeker/go-duckdb",
-		"github.com/duckdb/duckdb-go",
-		"github.com/mattn/go-oci8",
-		"github.com/mattn/go-sqlite3",
-		"github.com/mutecomm/go-sqlcipher",
-		"github.com/otiai10/gosseract",
-		"github.com/pebbe/zmq4",
-		"github.com/tecbot/gorocksdb",
-		"github.com/valyala/gozstd",
-		"github.com/veandco/go-sdl2",
-		"gocv.io/x/gocv",
+// cgoModules are modules that do not work without cgo, and the packages that they need to be built besides a compiler;
+// most bring their library along. That they need it shows in their sources only, which are not there when detection
+// runs.
+func cgoModules() map[string][]string {
+	dev := func(packages ...string) []string { return append(packages, "pkgconf") }
+	return map[string][]string{
+		"github.com/DataDog/zstd":                    nil,
+		"github.com/confluentinc/confluent-kafka-go": nil,
+		"github.com/davidbyttow/govips":              dev("libvips-dev"),
+		"github.com/go-gl/gl":                        dev("libgl-dev"),
+		"github.com/godror/godror":                   nil,
+		"github.com/google/gopacket/pcap":            dev("libpcap-dev"),
+		"github.com/gopacket/gopacket/pcap":          dev("libpcap-dev"),
+		"github.com/gen2brain/go-fitz":               nil,
+		"github.com/h2non/bimg":                      dev("libvips-dev"),
+		"github.com/cshum/vipsgen":                   dev("libvips-dev"),
+		"github.com/libgit2/git2go":                  dev("libgit2-dev"),
+		"github.com/linxGnu/grocksdb":                dev("librocksdb-dev"),
+		"github.com/marcboeker/go-duckdb":            nil,
+		"github.com/duckdb/duckdb-go":                nil,
+		"github.com/mattn/go-oci8":                   nil,
+		"github.com/mattn/go-sqlite3":                nil,
+		"github.com/mutecomm/go-sqlcipher":           nil,
+		"github.com/otiai10/gosseract":               dev("libleptonica-dev", "libtesseract-dev"),
+		"github.com/pebbe/zmq4":                      dev("libzmq3-dev"),
+		"github.com/tecbot/gorocksdb":                dev("librocksdb-dev"),
+		"github.com/valyala/gozstd":                  nil,
+		"github.com/veandco/go-sdl2":                 dev("libsdl2-dev"),
+		"gocv.io/x/gocv":                             dev("libopencv-dev"),
+		"gopkg.in/gographics/imagick.v3":             dev("libmagickwand-dev"),
+		"gopkg.in/gographics/imagick.v2":             dev("libmagickwand-6.q16-dev"),
 	}
 }
 
@@ -41,13 +47,31 @@ func within(path, module string) bool {
 
 // findCgo follows the imports of programs and gives where cgo is needed, with the reason; "" when nowhere.
 func (s *scanner) findCgo(src *source, packages map[string]*pkg, programs []*pkg) string {
+	reason := ""
+	s.follow(src, packages, programs, func(p *pkg, imported string) bool {
+		if p.Cgo != "" && imported == "" {
+			reason = p.Cgo + ` imports "C"`
+		} else if m := cgoModule(imported); m != "" {
+			reason = fmt.Sprintf("%s imports %s", p.Path, m)
+		}
+		return reason == ""
+	})
+	if reason != "" || src.Vendored {
+		return reason
+	}
+	return indirectCgo(src)
+}
+
+// follow visits the packages that programs are made of, nearest first: each package of the app or of vendor once with
+// imported "", and each import that is neither. It ends when visit gives false.
+func (s *scanner) follow(src *source, packages map[string]*pkg, programs []*pkg, visit func(p *pkg, imported string) bool) {
 	seen := map[string]bool{}
 	queue := slices.Clone(programs)
 	for len(queue) > 0 {
 		p := queue[0]
 		queue = queue[1:]
-		if p.Cgo != "" {
-			return p.Cgo + ` imports "C"`
+		if !visit(p, "") {
+			return
 		}
 		for _, imported := range p.Imports {
 			if seen[imported] {
@@ -56,17 +80,11 @@ func (s *scanner) findCgo(src *source, packages map[string]*pkg, programs []*pkg
 			seen[imported] = true
 			if next := s.resolve(src, packages, imported); next != nil {
 				queue = append(queue, next)
-				continue
-			}
-			if m := cgoModule(imported); m != "" {
-				return fmt.Sprintf("%s imports %s", p.Path, m)
+			} else if !visit(p, imported) {
+				return
 			}
 		}
 	}
-	if src.Vendored {
-		return ""
-	}
-	return indirectCgo(src)
 }
 
 // resolve finds the package that an import path names in the main modules or in vendor; nil for any other.
@@ -89,7 +107,7 @@ func (s *scanner) resolve(src *source, packages map[string]*pkg, imported string
 }
 
 func cgoModule(imported string) string {
-	for _, m := range cgoModules() {
+	for m := range cgoModules() {
 		if within(imported, m) {
 			return m
 		}

@@ -1,13 +1,18 @@
 package golang
 
 import (
+	"errors"
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/buildpacks/libcnb/v2"
 
 	"s2i/buildpacks/kit"
 )
+
+const id = "s2i/go"
 
 // Detect matches a directory with a go.mod or go.work and at least one package main.
 func Detect(ctx libcnb.DetectContext) (libcnb.DetectResult, error) {
@@ -21,16 +26,48 @@ func Detect(ctx libcnb.DetectContext) (libcnb.DetectResult, error) {
 		return kit.Fail(ctx, "%s", noModule(app))
 	}
 	a, err := examine(app, env, target{})
-	if err != nil {
+	if errors.Is(err, errNoMain) {
 		return kit.Fail(ctx, "%s", err)
+	}
+	if err != nil {
+		return libcnb.DetectResult{}, err
 	}
 	extra, bad := kit.Extra(env)
 	if len(bad) > 0 {
-		return kit.Fail(ctx, "%s or %s: no package can be called %s",
+		return libcnb.DetectResult{}, fmt.Errorf("%s or %s: no package can be called %s",
 			kit.EnvBuildPackages, kit.EnvRunPackages, strings.Join(bad, ", "))
 	}
+	if err := a.unknown(env); err != nil {
+		return libcnb.DetectResult{}, err
+	}
 	kit.Say(ctx.Logger, "%s", a.summary())
-	return kit.Pass(append(a.needs(env, ctx.Platform.Bindings), extra...)...), nil
+	match := kit.Match{ID: id, Record: a.record(), Wants: kit.Frontend(app)}
+	match.Needs = append(a.needs(env, ctx.Platform.Bindings), extra...)
+	return match.Pass()
+}
+
+// record says what was decided and why.
+func (a *goApp) record() kit.Record {
+	lines := strings.Split(a.summary(), "\n")
+	r := kit.Record{Summary: lines[len(lines)-1], Starts: a.starts()}
+	fact := func(topic, text, source string) {
+		r.Facts = append(r.Facts, kit.Fact{Topic: topic, Text: text, Source: source})
+	}
+	for _, m := range a.source.Modules {
+		fact("packages", fmt.Sprintf("module %s, %d requirements", m.Path, len(m.Requires)), path.Join(m.Dir, "go.mod"))
+	}
+	if a.source.Vendored {
+		fact("packages", "the modules are in the directory vendor", "vendor/modules.txt")
+	}
+	if a.cgo == "" {
+		fact("native", "CGO_ENABLED=0: the binaries are static", "")
+	} else {
+		fact("native", "CGO_ENABLED=1: "+a.cgo, "")
+	}
+	for _, l := range a.libraries {
+		fact("native", l.Why+" needs "+strings.Join(l.Packages, ", ")+" to be built", l.Source)
+	}
+	return r
 }
 
 func noModule(app *kit.App) string {
@@ -48,16 +85,26 @@ func noModule(app *kit.App) string {
 
 // needs gives what the app requires of the stack.
 func (a *goApp) needs(env kit.Env, bindings libcnb.Bindings) []kit.Need {
-	goNeed := kit.Need{Name: "go", Version: a.source.Go, Build: true}
-	if v := env[envVersion]; v != "" {
-		goNeed.Version = kit.Constraint{Value: strings.TrimPrefix(v, "go"), Source: envVersion}
+	needs := []kit.Need{{Name: "go", Version: a.source.Go, Build: true}}
+	for _, h := range a.source.Hints {
+		needs = append(needs, kit.Need{Name: "go", Version: h, Build: true})
 	}
-	needs := []kit.Need{goNeed}
+	if v := env[envVersion]; v != "" {
+		override := kit.Constraint{Value: strings.TrimPrefix(v, "go"), Source: envVersion, Kind: kit.Override}
+		needs = []kit.Need{{Name: "go", Version: override, Build: true}}
+	}
 	if usesGit(env, bindings) {
 		needs = append(needs, kit.Need{Name: "git", Build: true})
 	}
 	if a.cgo != "" {
 		needs = append(needs, kit.Need{Name: "build-essential", Build: true}, kit.Need{Name: "base", Launch: true})
+	}
+	for _, l := range a.libraries {
+		for _, name := range l.Packages {
+			if !slices.ContainsFunc(needs, func(n kit.Need) bool { return n.Name == name }) {
+				needs = append(needs, kit.Need{Name: name, Build: true, Version: kit.Constraint{Source: l.Source}})
+			}
+		}
 	}
 	return needs
 }
@@ -90,8 +137,7 @@ func (a *goApp) summary() string {
 		}
 	}
 	if chosen == "" {
-		chosen = "no default process: none is called as the module, server, web, api or app; " +
-			"choose one when the image is built, or set " + envTargets
+		chosen = "no default process but the Procfile's"
 	}
 	if a.cgo != "" {
 		head += ", cgo because " + a.cgo

@@ -4,14 +4,19 @@
 // main package and whether any of them needs cgo before a toolchain is there. It requires of the stack
 //
 //   - go, at least the newest of the go and toolchain lines, for the build;
-//   - build-essential for the build and base for the launch, when cgo is needed;
+//   - build-essential for the build and base for the launch, when cgo is needed, and the packages of C libraries that
+//     known modules and "#cgo pkg-config" name;
 //   - git for the build, when modules may come straight from a repository.
 //
 // Without cgo the binaries are static and the app runs on the smallest base there is.
 //
 // The build makes every main package a process: the only one is called web; of several, each is called as its package
-// is, and the default is the one called as the module, or server, web, api or app. If there is none of these names
-// there is no default.
+// is, and the default is the one called as the module, or server, web, api or app, or the only one that imports
+// net/http or a framework. If nothing tells, and no Procfile does, the build stops with the list. Programs in
+// directories for developers (examples, tools, hack, scripts …) are left out when there are others.
+//
+// A package.json with a script "build" beside it, or in frontend, web and the like, is built before, so that
+// "//go:embed" finds what it makes.
 //
 // What the app keeps on disk: the Go sources are removed from the app's directory (Go, C and assembly files, go.mod,
 // go.sum, go.work, vendor, testdata), everything else stays, because programs read templates, migrations and static

@@ -98,11 +98,16 @@ func TestReasons(t *testing.T) {
 				ApplicationPath: c.app.open(t).Dir, Logger: kit.Log{To: &out},
 				Platform: libcnb.Platform{Environment: c.env},
 			})
-			if err != nil || result.Pass {
-				t.Fatalf("got %v, %v", result, err)
+			if result.Pass {
+				t.Fatalf("got %v", result)
 			}
-			if !strings.Contains(out.String(), c.reason) || strings.Count(out.String(), "\n") != 1 {
-				t.Errorf("said %q, want %q", out.String(), c.reason)
+			// What is no Go app says why; what is one, and cannot be built, is an error.
+			said := out.String()
+			if err != nil {
+				said += err.Error() + "\n"
+			}
+			if !strings.Contains(said, c.reason) || strings.Count(said, "\n") != 1 {
+				t.Errorf("said %q, want %q", said, c.reason)
 			}
 		})
 	}
@@ -123,9 +128,12 @@ func TestPrograms(t *testing.T) {
 			[]string{"api api false", "shop shop true"}},
 		{"named as a server", "example.com/shop", []string{"cmd/api", "cmd/server", "cmd/tool"}, "",
 			[]string{"api api false", "server server true", "tool tool false"}},
-		{"no default", "example.com/shop", []string{"cmd/x", "cmd/y"}, "", []string{"x x false", "y y false"}},
-		{"same names", "example.com/shop", []string{"a/server", "b/server"}, "",
-			[]string{"a-server a-server false", "b-server b-server false"}},
+		{"same names", "example.com/shop", []string{"a/server", "b/server", "cmd/shop"}, "",
+			[]string{"a-server a-server false", "b-server b-server false", "shop shop true"}},
+		{"tools for developers", "example.com/shop", []string{"cmd/x", "hack/gen", "examples/a", "internal/tools/y"}, "",
+			[]string{"web x true"}},
+		{"only tools", "example.com/shop", []string{"examples/a"}, "", []string{"web a true"}},
+		{"a tool that is named", "example.com/shop", []string{"cmd/x", "examples/a"}, "./examples/a", []string{"web a true"}},
 		{"chosen", "example.com/shop", []string{"cmd/x", "cmd/y", "cmd/z"}, "./cmd/y:example.com/shop/cmd/x",
 			[]string{"y y true", "x x false"}},
 		{"one chosen", "example.com/shop", []string{"cmd/x", "cmd/y"}, "cmd/y", []string{"web y true"}},
@@ -145,6 +153,92 @@ func TestPrograms(t *testing.T) {
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestDefault has apps of several programs whose names say nothing.
+func TestDefault(t *testing.T) {
+	two := files{"go.mod": "module a\n", "cmd/x/main.go": mainFile, "cmd/y/main.go": mainFile}
+	if _, err := examine(two.open(t), nil, target{}); err == nil || !strings.Contains(err.Error(), "./cmd/x (score 0), ./cmd/y (score 0)") {
+		t.Errorf("a tie gives %v", err)
+	}
+	defaults := func(app files) (list []string) {
+		a, err := examine(app.open(t), nil, target{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range a.programs {
+			if p.Default {
+				list = append(list, p.File)
+			}
+		}
+		return list
+	}
+	two["Procfile"] = "web: x\n"
+	if got := defaults(two); len(got) != 0 {
+		t.Errorf("with a Procfile the default is %v", got)
+	}
+	delete(two, "Procfile")
+	two["cmd/y/main.go"] = "package main\n\nimport _ \"a/inner\"\n\nfunc main() {}\n"
+	two["inner/inner.go"] = "package inner\n\nimport _ \"net/http\"\n"
+	if got := defaults(two); !slices.Equal(got, []string{"y"}) {
+		t.Errorf("the default is %v, want the one that serves", got)
+	}
+}
+
+func TestHints(t *testing.T) {
+	for _, c := range []struct{ file, text, want string }{
+		{".go-version", "1.24.3\n", "1.24.3 (.go-version:1)"},
+		{".tool-versions", "nodejs 20\ngolang 1.25.1\n", "1.25.1 (.tool-versions:2)"},
+		{"mise.toml", "[tools]\ngo = \"1.26\"\n", "1.26 (mise.toml:2)"},
+		{".go-version", "system\n", ""},
+	} {
+		got := ""
+		for _, h := range hints(files{c.file: c.text}.open(t)) {
+			got = h.String()
+		}
+		if got != c.want {
+			t.Errorf("%s %q: got %q, want %q", c.file, c.text, got, c.want)
+		}
+	}
+}
+
+func TestLibraries(t *testing.T) {
+	const usesC = "package c\n\n// #cgo linux pkg-config: %s\nimport \"C\"\n"
+	for _, c := range []struct {
+		name string
+		app  files
+		want []string
+		err  string
+	}{
+		{"known directive", files{"c/c.go": fmt.Sprintf(usesC, "--static zlib")}, []string{"zlib1g-dev", "pkgconf"}, ""},
+		{"other system", files{"c/c.go": strings.Replace(fmt.Sprintf(usesC, "zlib"), "linux", "darwin", 1)}, nil, ""},
+		{"unknown directive", files{"c/c.go": fmt.Sprintf(usesC, "acme")}, nil,
+			`c/c.go:3 asks for "#cgo pkg-config: acme", and it is not known which package has it`},
+		{"known module", files{"c/c.go": "package c\n\nimport _ \"github.com/h2non/bimg\"\n"}, []string{"libvips-dev", "pkgconf"}, ""},
+		{"known module with its own library", files{"c/c.go": "package c\n\nimport _ \"github.com/mattn/go-sqlite3\"\n"}, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.app["go.mod"] = "module a\n"
+			c.app["main.go"] = "package main\n\nimport _ \"a/c\"\n\nfunc main() {}\n"
+			a, err := examine(c.app.open(t), nil, target{OS: "linux", Arch: "amd64"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, l := range a.libraries {
+				got = append(got, l.Packages...)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if err := a.unknown(nil); c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+				t.Errorf("got %v, want %q", err, c.err)
+			}
+			if err := a.unknown(kit.Env{"S2I_BUILD_PACKAGES": "libacme-dev"}); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -20,6 +20,8 @@ type source struct {
 	Modules []module
 	// Go is the least version of Go, of all go and toolchain lines.
 	Go kit.Constraint
+	// Hints are what files of version managers recommend.
+	Hints []kit.Constraint
 	// Vendored tells that dependencies are in the directory vendor.
 	Vendored bool
 }
@@ -45,7 +47,7 @@ type requirement struct {
 
 // readSource reads go.work, or go.mod when there is none or workspaces are off.
 func readSource(app *kit.App, env kit.Env) (*source, error) {
-	s := &source{Vendored: app.Has("vendor/modules.txt")}
+	s := &source{Vendored: app.Has("vendor/modules.txt"), Hints: hints(app)}
 	if !app.Has("go.work") || env["GOWORK"] == "off" {
 		s.File = "go.mod"
 		return s, s.addModule(app, ".")
@@ -76,6 +78,31 @@ func readSource(app *kit.App, env kit.Env) (*source, error) {
 		}
 	}
 	return s, nil
+}
+
+// hints reads the version of Go in the first file of a version manager that names one.
+func hints(app *kit.App) []kit.Constraint {
+	for _, name := range []string{".go-version", ".tool-versions", "mise.toml", ".mise.toml"} {
+		data, err := app.Read(name)
+		if err != nil {
+			continue
+		}
+		line := 0
+		for text := range strings.Lines(string(data)) {
+			line++
+			fields := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("= \t\r\n\"'", r) })
+			if len(fields) == 2 && (fields[0] == "go" || fields[0] == "golang") && name != ".go-version" {
+				fields = fields[1:]
+			}
+			if len(fields) != 1 {
+				continue
+			}
+			if v := strings.TrimPrefix(fields[0], "go"); version.IsValid("go" + v) {
+				return []kit.Constraint{{Value: v, Source: fmt.Sprintf("%s:%d", name, line), Kind: kit.Hint}}
+			}
+		}
+	}
+	return nil
 }
 
 // parseWork and parseMod are modfile's parsers.

@@ -28,6 +28,8 @@ type pkg struct {
 	Imports []string
 	// Cgo is where it imports "C", as file:line; empty when it does not, or when it does without cgo as well.
 	Cgo string
+	// CgoFiles are the files that import "C".
+	CgoFiles []string
 }
 
 // target is what the app is built for.
@@ -185,6 +187,7 @@ func (s *scanner) file(p *pkg, name string) bool {
 			continue
 		}
 		if imported == "C" {
+			p.CgoFiles = append(p.CgoFiles, name)
 			if p.Cgo == "" {
 				p.Cgo = fmt.Sprintf("%s:%d", name, set.Position(spec.Pos()).Line)
 			}

@@ -22,30 +22,42 @@ func Detect(ctx libcnb.DetectContext) (libcnb.DetectResult, error) {
 	}
 	processes, err := read(app)
 	if err != nil {
-		return kit.Fail(ctx, "%s", err)
+		return libcnb.DetectResult{}, err
 	}
 	extra, bad := kit.Extra(kit.PlatformEnv(ctx.Platform))
 	if len(bad) > 0 {
 		return kit.Fail(ctx, "%s or %s: no package can be called %s",
 			kit.EnvBuildPackages, kit.EnvRunPackages, strings.Join(bad, ", "))
 	}
-	var needs []kit.Need
+	match := kit.Match{ID: ID}
 	var types []string
 	for _, p := range processes {
 		types = append(types, p.Type)
-		kit.Say(ctx.Logger, "process %s: %s (%s:%d)", p.Type, p.Command, kit.Procfile, p.Line)
-		if len(needs) > 0 || kit.LeftToNode(app, p.Command) {
+		kit.Say(ctx.Logger, "process %s: %s (%s)", p.Type, p.Command, p.source())
+		if kit.LeftToNode(app, p.Command) {
 			continue
 		}
+		start := kit.Start{Type: p.Type, Command: p.Command, Score: score, Evidence: []string{p.source()}, Chosen: true}
 		if _, err := kit.ParseCommandLine(p.Command); errors.Is(err, kit.ErrNeedsShell) {
-			source := fmt.Sprintf("%s:%d", kit.Procfile, p.Line)
-			kit.Say(ctx.Logger, "  %s: %s", source, err)
-			needs = append(needs, kit.Need{Name: "dash", Launch: true, Version: kit.Constraint{Source: source}})
+			kit.Say(ctx.Logger, "  %s: %s", p.source(), err)
+			start.Evidence = append(start.Evidence, "run by sh: "+err.Error())
+			if len(match.Needs) == 0 {
+				match.Needs = append(match.Needs, kit.Need{Name: "dash", Launch: true, Version: kit.Constraint{Source: p.source()}})
+			}
 		}
+		match.Record.Starts = append(match.Record.Starts, start)
 	}
-	kit.Say(ctx.Logger, "%s: %s", kit.Procfile, strings.Join(types, ", "))
-	return kit.Pass(append(needs, extra...)...), nil
+	match.Record.Summary = fmt.Sprintf("%s: %s", kit.Procfile, strings.Join(types, ", "))
+	match.Needs = append(match.Needs, extra...)
+	kit.Say(ctx.Logger, "%s", match.Record.Summary)
+	return match.Pass()
 }
+
+// ID is the buildpack's.
+const ID = "s2i/procfile"
+
+// score is that of a process which the app's author has written down.
+const score = 95
 
 // Build contributes the processes.
 func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
@@ -89,11 +101,24 @@ func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
 	return result, nil
 }
 
+// entry is a process of the Procfile.
+type entry kit.ProcfileEntry
+
+func (e entry) source() string { return fmt.Sprintf("%s:%d", kit.Procfile, e.Line) }
+
 // read reads the app's Procfile.
-func read(app *kit.App) ([]kit.ProcfileEntry, error) {
+func read(app *kit.App) ([]entry, error) {
 	data, err := app.Read(kit.Procfile)
 	if err != nil {
 		return nil, err
 	}
-	return kit.ParseProcfile(data)
+	parsed, err := kit.ParseProcfile(data)
+	if err != nil {
+		return nil, err
+	}
+	var entries []entry
+	for _, e := range parsed {
+		entries = append(entries, entry(e))
+	}
+	return entries, nil
 }
