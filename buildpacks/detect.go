@@ -16,7 +16,8 @@ import (
 )
 
 // Detect runs the detection of a built-in buildpack in-process. platformDir may be "" or absent. What the buildpack
-// says goes to out; when it does not match, the last line is its reason.
+// says goes to out; when it does not match, the last line is its reason. An error of the buildpack's own is returned as
+// it is: it says why an app that the buildpack recognises cannot be built.
 func Detect(ctx context.Context, id, appDir, platformDir string, out io.Writer) (libcnb.DetectResult, error) {
 	b, err := Find(id)
 	if err != nil {
@@ -33,16 +34,12 @@ func Detect(ctx context.Context, id, appDir, platformDir string, out io.Writer) 
 	if err := ctx.Err(); err != nil {
 		return libcnb.DetectResult{}, fmt.Errorf("detecting with %s: %w", id, err)
 	}
-	result, err := b.Detect(libcnb.DetectContext{
+	return b.Detect(libcnb.DetectContext{
 		ApplicationPath: appDir,
 		Buildpack:       info,
 		Logger:          kit.Log{To: out},
 		Platform:        platform,
 	})
-	if err != nil {
-		return result, fmt.Errorf("detecting with %s: %w", id, err)
-	}
-	return result, nil
 }
 
 // Plan gives a detection's build plans in the form of the lifecycle's nouns.

@@ -1,0 +1,5 @@
+"use server";
+
+export async function order(n) {
+  return `${n} ordered`;
+}

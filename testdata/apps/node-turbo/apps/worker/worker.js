@@ -1,0 +1,1 @@
+console.log(require("@acme/text").text("a worker"));

@@ -1,0 +1,3 @@
+fn main() -> std::io::Result<()> {
+    core_lib::serve(&core_lib::greeting("the api"))
+}
