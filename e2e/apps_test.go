@@ -21,6 +21,7 @@ import (
 // want is a sample app's want.json; see testdata/apps/README.md.
 type want struct {
 	Env       map[string]string `json:"env"`
+	Heavy     bool              `json:"heavy"`
 	Group     []string          `json:"group"`
 	Processes map[string]struct {
 		Command    []string `json:"command"`
@@ -54,16 +55,35 @@ func readWant(name string) (want, error) {
 // everywhere are the apps that are started by every runtime; the others take turns between podman and docker.
 var everywhere = []string{"go-hello", "go-mains", "go-cgo", "node-npm-express", "node-pnpm-workspace"} //nolint:gochecknoglobals // constant
 
-// TestApps builds every sample app, pushes it to the registry, and asks it: started by s2i itself, by podman, and by
-// docker from what they pull.
-func TestApps(t *testing.T) {
-	t.Parallel()
+// all tells that heavy apps are tested too, and every app's digest: `make test-all`.
+func all() bool { return os.Getenv("S2I_TEST_ALL") != "" }
+
+// apps lists the sample apps that this run tests.
+func apps(t *testing.T) []string {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(shared.root, "testdata", "apps", "*", "want.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no sample apps: %v", err)
 	}
-	for i, file := range files {
+	var names []string
+	for _, file := range files {
 		name := filepath.Base(filepath.Dir(file))
+		w, err := readWant(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !w.Heavy || all() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// TestApps builds every sample app, pushes it to the registry, and asks it: started by s2i itself, by podman, and by
+// docker from what they pull.
+func TestApps(t *testing.T) {
+	t.Parallel()
+	for i, name := range apps(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			testApp(t, name, i)

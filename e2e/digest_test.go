@@ -11,19 +11,30 @@ import (
 	"time"
 )
 
+// sameDigest are the apps whose digest every run compares: one of each kind.
+var sameDigest = []string{ //nolint:gochecknoglobals // constant
+	"go-hello", "go-cgo", "node-npm-express", "node-pnpm-workspace", "node-vite-spa", "py-fastapi-uv", "java-plain-main",
+	"rust-workspace", "ruby-vendored", "php-plain", "static-html", "deno-serve",
+}
+
 // TestSameDigest builds the same source under conditions that must not matter, several of them at a time. The program
 // is static and does not see faketime's clock, but what runs in its sandbox would, and files carry other times.
 func TestSameDigest(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"go-hello", "go-cgo", "node-npm-express", "node-pnpm-workspace"} {
+	names := sameDigest
+	if all() {
+		names = apps(t)
+	}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			want := built(t, name)
 			tag := "digest-" + name
 			elsewhere := copyApp(t, name)
-			otherwise := withEnv(s2i("build", elsewhere, "-t", tag, "--no-cache"), "TZ=Asia/Kathmandu", "LANG=C")
+			args := append([]string{"build", elsewhere, "-t", tag}, options(t, name)...)
+			otherwise := withEnv(s2i(append(args, "--no-cache")...), "TZ=Asia/Kathmandu", "LANG=C")
 			otherwise = wrap("faketime", wrap("taskset", otherwise, "-c", "0"), "2001-02-03 04:05:06")
-			expectDigest(t, want, "known result", s2i("build", elsewhere, "-t", tag))
+			expectDigest(t, want, "known result", s2i(args...))
 			expectDigest(t, want, "other directory, times, time zone and clock, one CPU, no cache", otherwise)
 		})
 	}

@@ -283,14 +283,8 @@ func (c command) fails(t *testing.T, want int, words ...string) string {
 func built(t *testing.T, name string) string {
 	t.Helper()
 	build, _ := builds.LoadOrStore(name, sync.OnceValues(func() (string, error) {
-		w, err := readWant(name)
-		if err != nil {
-			return "", err
-		}
 		args := []string{"build", app(name), "-t", ref("apps/" + name + ":1"), "-t", "apps-" + name}
-		for k, v := range w.Env {
-			args = append(args, "-e", k+"="+v)
-		}
+		args = append(args, options(t, name)...)
 		out, errOut, err := s2i(args...).try(context.Background())
 		if err != nil {
 			return "", fmt.Errorf("s2i %s: %w\n%s", strings.Join(args, " "), err, errOut)
@@ -303,6 +297,20 @@ func built(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return digest
+}
+
+// options are the options that a sample app is built with.
+func options(t *testing.T, name string) []string {
+	t.Helper()
+	w, err := readWant(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var args []string
+	for k, v := range w.Env {
+		args = append(args, "-e", k+"="+v)
+	}
+	return args
 }
 
 var builds sync.Map //nolint:gochecknoglobals // every app is built once for all tests
