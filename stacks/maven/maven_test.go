@@ -74,7 +74,7 @@ func TestSettings(t *testing.T) {
 			if err := os.MkdirAll(filepath.Join(home, ".m2"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			text := `<settings xmlns="http://maven.apache.org/SETTINGS/1.2.0"><servers><server>` + c.server + `</server></servers>
+			text := `<settings><servers><server>` + c.server + `</server></servers>
 <mirrors><mirror><url>` + s.URL + `/</url>` + c.mirror + `</mirror></mirrors></settings>`
 			if err := os.WriteFile(filepath.Join(home, ".m2", "settings.xml"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
