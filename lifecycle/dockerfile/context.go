@@ -278,5 +278,3 @@ func (c *Context) open(_ context.Context, e *listing.Entry) (io.ReadCloser, erro
 	}
 	return f, nil
 }
-
-func (c *Context) dirs(context.Context) ([]string, error) { return []string{c.dir}, nil }

@@ -28,8 +28,6 @@ type files interface {
 	digest(ctx context.Context, e *listing.Entry) (string, error)
 	// open opens a file's content.
 	open(ctx context.Context, e *listing.Entry) (io.ReadCloser, error)
-	// dir gives directories for overlayfs, top first, that together show the tree; for bind mounts.
-	dirs(ctx context.Context) ([]string, error)
 }
 
 // rootfs is what a stage or an image holds, as files.
@@ -68,8 +66,4 @@ func (r *rootfs) open(ctx context.Context, e *listing.Entry) (io.ReadCloser, err
 	}
 	defer root.Close()
 	return root.Open(filepath.FromSlash(e.Name))
-}
-
-func (r *rootfs) dirs(ctx context.Context) ([]string, error) {
-	return lowers(ctx, r.store, r.layers)
 }

@@ -86,6 +86,9 @@ func (s *state) configure(c instructions.Command) error {
 		return s.expose(c)
 	case *instructions.HealthCheckCommand:
 		h := c.Health
+		if h.StartInterval != 0 {
+			return errors.New("HEALTHCHECK --start-interval is not supported")
+		}
 		config.Healthcheck = &v1.HealthConfig{Test: h.Test, Interval: h.Interval, Timeout: h.Timeout,
 			StartPeriod: h.StartPeriod, Retries: h.Retries}
 	case *instructions.OnbuildCommand:

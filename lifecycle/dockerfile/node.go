@@ -177,23 +177,6 @@ func (b *builder) listing(l v1.Layer) (*listing.Listing, error) {
 	return read, b.Store.SetRecord(recordListing, diffID.String(), read)
 }
 
-// lowers gives the directories of layers for overlayfs, top first and each once.
-func lowers(ctx context.Context, st *store.Store, layers []v1.Layer) ([]string, error) {
-	dirs := make([]string, len(layers))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(4)
-	for i, l := range layers {
-		group.Go(func() (err error) {
-			dirs[i], err = st.Tree(ctx, l)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return topFirst(dirs), nil
-}
-
 // topFirst orders directories for overlayfs, which wants each only once: the topmost stays.
 func topFirst(bottomFirst []string) []string {
 	var out []string

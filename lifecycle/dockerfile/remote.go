@@ -126,10 +126,6 @@ func (f *remoteFile) open(context.Context, *listing.Entry) (io.ReadCloser, error
 	return os.Open(f.path)
 }
 
-func (f *remoteFile) dirs(context.Context) ([]string, error) {
-	return []string{filepath.Dir(f.path)}, nil
-}
-
 // urlRecord is what is known of a URL since it was last downloaded.
 type urlRecord struct{ ETag, Modified, Digest string }
 

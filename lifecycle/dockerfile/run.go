@@ -42,6 +42,9 @@ func (s *stage) run(ctx context.Context, st *state, c *instructions.RunCommand) 
 	if security := instructions.GetSecurity(c); security != instructions.SecuritySandbox && security != "" {
 		return fmt.Errorf("RUN --security=%s is not allowed", security)
 	}
+	if len(instructions.GetDevices(c)) > 0 {
+		return errors.New("RUN --device is not supported")
+	}
 	r := &running{stage: s, user: st.config.Config.User, workdir: cmp.Or(st.config.Config.WorkingDir, "/")}
 	if err := r.command(st, c); err != nil {
 		return err
