@@ -218,7 +218,8 @@ func (b *builder) inputs(ctx context.Context) (*mirror, string, error) {
 		arch = runtime.GOARCH
 	}
 	key, err := m.key(Version, version, arch, b.d.manager.Name, b.d.manager.Version.Value, b.d.main.Dir,
-		b.bc.ApplicationPath, strconv.FormatBool(b.d.scripted()), patchKey())
+		b.bc.ApplicationPath, strconv.FormatBool(b.d.scripted()), patchKey(),
+		b.d.adapter())
 	return m, key, err
 }
 
@@ -262,6 +263,9 @@ func (b *builder) installTo(ctx context.Context, m *mirror, key string, modules,
 		return err
 	}
 	if err := b.keepLock(key, in.dir); err != nil || !b.d.scripted() {
+		return err
+	}
+	if err := b.adapt(ctx, b.place(modules.Path)); err != nil {
 		return err
 	}
 	if err := b.prune(b.place(modules.Path)); err != nil {

@@ -179,6 +179,9 @@ func (d *decision) needs(env kit.Env) []kit.Need {
 	if d.installs() || d.scripted() {
 		needs = append(needs, d.manager.need()...)
 	}
+	if d.adapter() != "" && d.manager.Name != "npm" {
+		needs = append(needs, kit.Need{Name: "npm", Build: true})
+	}
 	if bun {
 		need := kit.Need{Name: "bun", Launch: true}
 		if d.manager.Name == "bun" {

@@ -31,6 +31,8 @@ type framework struct {
 	// BuildEnv and Env are for the build and for the process.
 	BuildEnv kit.Env
 	Env      []kit.Assignment
+	// Adapter is a package that the build uses and the app does not install; nil when there is none.
+	Adapter *adapter
 	// Next is set for Next.js, whose output is put together after the build.
 	Next *next
 
@@ -56,7 +58,8 @@ type finder func(*project, *member) (*framework, error)
 // findFramework recognises the framework of a package. The ones that others are made of come last.
 func (p *project) findFramework(m *member) (*framework, error) {
 	for _, find := range []finder{
-		findNext, findNuxt, findRouter, findSvelte, findAstro, findTanstack, findAngular, findNest, findGenerator, findSPA,
+		findNext, findNuxt, findRouter, findSvelte, findAstro, findTanstack, findAngular, findNest, findExpo,
+		findGenerator, findSPA,
 	} {
 		f, err := find(p, m)
 		if err != nil || f != nil {
@@ -108,7 +111,7 @@ func serving() []string {
 	return []string{
 		"next", "nuxt", "nuxi", "astro", "remix", "vite", "ng", "react-scripts", "vue-cli-service", "vitepress", "gatsby",
 		"docusaurus", "serve", "http-server", "sirv", "parcel", "craco", "eleventy", "svelte-kit", "rsbuild", "webpack",
-		"nest", "vinxi", "nx", "turbo", "react-app-rewired", "webpack-dev-server", "react-router", "live-server",
+		"nest", "vinxi", "nx", "turbo", "react-app-rewired", "webpack-dev-server", "react-router", "live-server", "expo",
 	}
 }
 

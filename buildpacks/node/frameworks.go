@@ -128,12 +128,13 @@ func findSvelte(p *project, m *member) (*framework, error) {
 			return f, nil
 		}
 		if line, ok := c.mentions("@sveltejs/adapter-auto"); ok {
-			f.fact("adapter-auto, which is told to use adapter-node", c.at(line))
-			f.Warnings = append(f.Warnings, fmt.Sprintf("%s: adapter-auto fetches adapter-node while it builds, in a version "+
-				"that no lock file has: depend on @sveltejs/adapter-node and use it", c.at(line)))
+			f.fact("adapter-auto, in whose place adapter-node is used", c.at(line))
 			f.sveltekit("build")
-			// adapter-auto knows the machines that it runs on by their environment; this one stands for adapter-node.
-			f.BuildEnv = kit.Env{"GCP_BUILDPACKS": "true"}
+			f.Adapter = svelteAdapter()
+			if field, _ := m.dependency(f.Adapter.Name); field == "" {
+				f.Warnings = append(f.Warnings, fmt.Sprintf("%s: adapter-auto stands for adapter-node, in a version that no "+
+					"lock file has: depend on @sveltejs/adapter-node and use it", c.at(line)))
+			}
 			return f, nil
 		}
 	}
@@ -328,6 +329,42 @@ func findGenerator(_ *project, m *member) (*framework, error) {
 		return f, nil
 	}
 	return nil, nil
+}
+
+// findExpo knows Expo's apps, of which the part for browsers is built.
+func findExpo(p *project, m *member) (*framework, error) {
+	f := uses(m, "Expo", "expo")
+	if f == nil {
+		return nil, nil
+	}
+	if field, _ := m.dependency("react-native-web"); field == "" {
+		return nil, reject("%s: the app is made for phones: for one in the browser Expo needs react-native-web", f.Source)
+	}
+	var config struct {
+		Expo struct {
+			Web struct {
+				Output text `json:"output"`
+			} `json:"web"`
+		} `json:"expo"`
+	}
+	f.Command, f.Site = "expo export --platform web", &site{Root: "dist", Fallback: true}
+	name := path.Join(m.Dir, "app.json")
+	if !p.app.Has(name) {
+		return f, nil
+	}
+	data, err := p.app.Read(name)
+	if err != nil {
+		return nil, err
+	}
+	_ = json.Unmarshal(data, &config) // Expo tells what is wrong with it
+	switch at := fmt.Sprintf("%s:%d", name, lineOf(data, "expo", "web", "output")); config.Expo.Web.Output {
+	case "static":
+		f.fact("a file for every page", at)
+		f.Site.Fallback = false
+	case "server":
+		return nil, reject("%s: the output is server, which Expo makes no server for: use \"static\" or \"single\"", at)
+	}
+	return f, nil
 }
 
 // findSPA knows what bundlers make of an app for the browser: files, with index.html for every path.

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -253,7 +254,7 @@ func TestWorkspaces(t *testing.T) {
 		"packages/.hidden/sub/package.json": `{}`,
 	}
 	p := app.project(t)
-	if got := names(p.members); got != "apps/one/two, packages/a, packages/b" {
+	if got := names(p.members); got != "apps/one/two (c), packages/a (@x/a), packages/b (b)" {
 		t.Errorf("members: %s", got)
 	}
 	a, err := p.find("@x/a")
@@ -273,13 +274,25 @@ func TestWorkspaces(t *testing.T) {
 	if got := order(p.dependencies(a, true)); got != "packages/b apps/one/two packages/a" {
 		t.Errorf("packages that a needs to be built: %s", got)
 	}
-	if _, err := p.find("none"); err == nil || !strings.Contains(err.Error(), "apps/one/two, packages/a, packages/b") {
+	if _, err := p.find("none"); err == nil || !strings.Contains(err.Error(), "apps/one/two (c), packages/a (@x/a), packages/b (b)") {
 		t.Errorf("finding a package that is not there: %v", err)
 	}
 	pnpm := files{"package.json": "{}", "pnpm-workspace.yaml": "# x\npackages:\n  # y\n  - 'a'\n- \"b\" # z\n\nonlyBuiltDependencies:\n  - c\n",
 		"a/package.json": "{}", "b/package.json": "{}", "c/package.json": "{}"}.project(t)
 	if got := names(pnpm.members); got != "a, b" {
 		t.Errorf("members of pnpm's workspace: %s", got)
+	}
+}
+
+// TestUnknownApp checks that a package of the workspaces that is not there is refused, and not passed over.
+func TestUnknownApp(t *testing.T) {
+	app := files{"package.json": `{"workspaces": ["a"]}`, "a/package.json": `{"name": "@x/a", "scripts": {"start": "node a.js"}}`,
+		"a/a.js": ""}
+	_, err := Detect(libcnb.DetectContext{ApplicationPath: app.open(t).Dir, Logger: kit.Log{To: io.Discard},
+		Platform: libcnb.Platform{Environment: map[string]string{envApp: "b"}}})
+	want := "S2I_APP is b, which is no package of the app: there are ., a (@x/a)"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

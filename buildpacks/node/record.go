@@ -87,45 +87,6 @@ func (d *decision) warnings() []string {
 	return list
 }
 
-// hosts are the machines that the build is known to ask besides registries of packages.
-func (d *decision) hosts() []kit.Host {
-	var list []kit.Host
-	if d.framework != nil {
-		list = append(list, d.framework.Hosts...)
-	}
-	return append(list, downloadHosts(d.project)...)
-}
-
-// downloader is a package that downloads something that is in no registry when it is installed.
-type downloader struct{ name, host, what string }
-
-func downloaders() []downloader {
-	return []downloader{
-		{"prisma", "binaries.prisma.sh", "Prisma before version 7 downloads its engines"},
-		{"puppeteer", "storage.googleapis.com", "Puppeteer downloads a browser"},
-		{"electron", "github.com", "Electron downloads itself"},
-		{"@nuxt/fonts", "fonts.googleapis.com", "@nuxt/fonts downloads fonts"},
-		{"@nuxt/ui", "fonts.googleapis.com", "@nuxt/ui downloads fonts, and builds without them"},
-		{"sass-embedded", "", ""},
-	}
-}
-
-// downloadHosts looks for such packages among the dependencies.
-func downloadHosts(p *project) []kit.Host {
-	var list []kit.Host
-	for _, d := range downloaders() {
-		for _, m := range p.all() {
-			field, spec := m.dependency(d.name)
-			if field == "" || d.host == "" || d.name == "prisma" && majorOf(spec) >= 7 {
-				continue
-			}
-			list = append(list, kit.Host{Name: d.host, Why: d.what, Source: m.at(field, d.name)})
-			break
-		}
-	}
-	return list
-}
-
 // dependency looks a direct dependency up: the field that has it, "" when none has, and the version that is asked for.
 func (m *manifest) dependency(name string) (field, spec string) {
 	for _, f := range []struct {

@@ -172,15 +172,27 @@ func (p *project) find(choice string) (*member, error) {
 			return m, nil
 		}
 	}
-	return nil, fmt.Errorf("%s is %s, which is no package of the app: there are %s", envApp, choice, names(p.all()))
+	return nil, &refusal{fmt.Sprintf("%s is %s, which is no package of the app: there are %s",
+		envApp, choice, names(p.all()))}
 }
 
+// maxNamed bounds how many packages a message lists.
+const maxNamed = 50
+
+// names lists packages by what S2I_APP takes: the directory, and the name.
 func names(members []*member) string {
 	var list []string
 	for _, m := range members {
-		list = append(list, m.Dir)
+		text := m.Dir
+		if m.Name != "" {
+			text += " (" + string(m.Name) + ")"
+		}
+		list = append(list, text)
 	}
 	slices.Sort(list)
+	if more := len(list) - maxNamed; more > 0 {
+		list = append(list[:maxNamed], fmt.Sprintf("and %d more", more))
+	}
 	return strings.Join(list, ", ")
 }
 
