@@ -14,7 +14,7 @@ import (
 func benchExport(ctx context.Context, w *world) error {
 	layers, app := filepath.Join(w.dir, "layers"), filepath.Join(w.dir, "workspace")
 	deps := filepath.Join(layers, "acme_bp", "deps")
-	if err := sources(deps, 200, 100); err != nil {
+	if err := sources(deps, 200, 100, 20_000); err != nil {
 		return err
 	}
 	base := "oci:" + filepath.Join(w.dir, "base") + ":1"
@@ -72,8 +72,8 @@ func gzip(ctx context.Context) string {
 	return "gzip -2"
 }
 
-// sources writes text that compresses as source code does.
-func sources(dir string, dirs, files int) error {
+// sources writes text that compresses as source code does, in files of up to size bytes.
+func sources(dir string, dirs, files, size int) error {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same files in every run
 	words := strings.Fields("const function return require module exports value index { } ( ) ; => === null undefined // todo")
 	var text strings.Builder
@@ -86,8 +86,8 @@ func sources(dir string, dirs, files int) error {
 			return err
 		}
 		for f := range files {
-			from := random.IntN(text.Len() - 20_000)
-			content := text.String()[from : from+1+random.IntN(20_000)]
+			from := random.IntN(text.Len() - size)
+			content := text.String()[from : from+1+random.IntN(size)]
 			if err := os.WriteFile(filepath.Join(sub, fmt.Sprintf("f%d.js", f)), []byte(content), 0o644); err != nil { //nolint:gosec // as in an app
 				return err
 			}

@@ -34,7 +34,7 @@ var cases = []struct {
 	run  func(ctx context.Context, w *world) error
 }{
 	{"go", benchGo}, {"node", benchNode}, {"export", benchExport}, {"registry", benchRegistry}, {"compose", benchCompose},
-	{"sandbox", benchSandbox}, {"languages", benchLanguages}, {"sizes", benchSizes},
+	{"sandbox", benchSandbox}, {"dockerfile", benchDockerfile}, {"languages", benchLanguages}, {"sizes", benchSizes},
 }
 
 func bench(ctx context.Context, only []string) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // sample is one measurement.
 type sample struct {
 	wall, cpu float64 // seconds; cpu is that of all processes together
-	memory    float64 // MB that the process itself used at most, without those it started
+	memory    float64 // MB that the process and others of the same program below it used at most
 	requests  int64
 }
 
@@ -65,21 +66,55 @@ func failing(s sample, err error) (sample, error) {
 	return s, fmt.Errorf("the command did not fail where it should: %w", err)
 }
 
-// watch follows a process's largest resident size, in kB.
+// watch follows the largest resident size of a process together with those of the same program below it, in kB.
 func watch(pid int, peak *atomic.Int64, stop <-chan struct{}) {
+	own := strconv.Itoa(pid)
 	for {
-		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		_, after, _ := strings.Cut(string(status), "VmHWM:")
-		line, _, _ := strings.Cut(after, "kB")
-		if kb, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64); err == nil {
-			peak.Store(kb)
+		kb, _ := resident(own)
+		for _, below := range sameProgram(own) {
+			size, _ := resident(below)
+			kb += size
 		}
+		peak.Store(max(peak.Load(), kb))
 		select {
 		case <-stop:
 			return
-		case <-time.After(10 * time.Millisecond):
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// resident is the largest size of a process so far, in kB, and its parent.
+func resident(pid string) (kb int64, parent string) {
+	status, _ := os.ReadFile(filepath.Join("/proc", pid, "status"))
+	for line := range strings.Lines(string(status)) {
+		switch name, value, _ := strings.Cut(line, ":"); name {
+		case "PPid":
+			parent = strings.TrimSpace(value)
+		case "VmHWM":
+			kb, _ = strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
+		}
+	}
+	return kb, parent
+}
+
+// sameProgram lists the children of a process that are the same program.
+func sameProgram(pid string) (below []string) {
+	program, err := os.Readlink(filepath.Join("/proc", pid, "exe"))
+	if err != nil {
+		return nil
+	}
+	links, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, link := range links {
+		if other, err := os.Readlink(link); err != nil || other != program {
+			continue
+		}
+		child := filepath.Base(filepath.Dir(link))
+		if _, parent := resident(child); parent == pid {
+			below = append(below, child)
+		}
+	}
+	return below
 }
 
 // measured is something to measure in its i-th round.
