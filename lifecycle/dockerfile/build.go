@@ -78,6 +78,16 @@ type Result struct {
 
 // Build builds an image.
 func Build(ctx context.Context, o Options) (*Result, error) {
+	results, err := BuildAll(ctx, o, []lifecycle.Target{o.Platform})
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}
+
+// BuildAll builds an image for each of several platforms, side by side. What they have in common, such as stages that
+// run on $BUILDPLATFORM and ask for nothing of the target, is built once.
+func BuildAll(ctx context.Context, o Options, platforms []lifecycle.Target) ([]*Result, error) {
 	target, err := o.File.target(o.Target)
 	if err != nil {
 		return nil, err
@@ -87,17 +97,58 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer unpin()
-	b := &builder{Options: o, slots: make(chan struct{}, max(2, runtime.NumCPU()))}
-	defer b.close()
+	w := &work{slots: make(chan struct{}, max(2, runtime.NumCPU())), several: len(platforms) > 1, nodes: map[string]*node{}}
+	defer w.close()
+	for _, text := range o.File.Warnings {
+		progress.Warn(ctx, "%s: %s", o.File.Name, text)
+	}
+	builders := make([]*builder, len(platforms))
+	for i, p := range platforms {
+		if builders[i], err = newBuilder(o, w, p, target); err != nil {
+			return nil, err
+		}
+	}
+	states := make([]*state, len(builders))
+	group, forceCtx := errgroup.WithContext(ctx)
+	for i, b := range builders {
+		group.Go(func() (err error) {
+			if states[i], err = b.make(forceCtx, target); err != nil && w.several {
+				err = fmt.Errorf("building for %s: %w", b.Platform, err)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	builders[0].unusedArgs(ctx)
+	results := make([]*Result, len(builders))
+	for i, b := range builders {
+		if results[i], err = b.finish(ctx, states[i]); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// newBuilder prepares the build for one platform. Evaluating instructions changes them, so each has its own.
+func newBuilder(o Options, w *work, platform lifecycle.Target, target int) (*builder, error) {
+	var err error
+	if w.several {
+		if o.File, err = Parse(o.File.Name, o.File.text); err != nil {
+			return nil, err
+		}
+	}
+	o.Platform = platform
+	b := &builder{Options: o, work: w}
 	if err := b.globals(); err != nil {
 		return nil, err
 	}
-	for _, w := range o.File.Warnings {
-		progress.Warn(ctx, "%s: %s", o.File.Name, w)
-	}
-	if err := b.plan(target); err != nil {
-		return nil, err
-	}
+	return b, b.plan(target)
+}
+
+// make makes the layers of the target stage, and everything on the way there.
+func (b *builder) make(ctx context.Context, target int) (*state, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	var made *state
 	for _, s := range b.stages {
@@ -113,19 +164,23 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 			return b.force(ctx, st.chain)
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return b.finish(context.WithoutCancel(ctx), made)
+	return made, group.Wait()
 }
 
-// builder is the state of one build.
+// builder is the build for one platform.
 type builder struct {
 	Options
+	*work
 	// args are the global arguments, with the platform's.
 	args vars
 	// stages are those that the target needs, by index; nil for the others.
 	stages []*stage
+}
+
+// work is what the builds for all platforms share.
+type work struct {
+	// several tells that there is more than one platform.
+	several bool
 	// slots bounds how many instructions run at once.
 	slots chan struct{}
 
@@ -133,17 +188,33 @@ type builder struct {
 	ran     int
 	closers []func()
 	used    map[string]bool // build arguments that an ARG asked for
+	nodes   map[string]*node
+}
+
+// once gives the layer that was asked for by the same key before: stages, and platforms, that do the same do it once.
+func (w *work) once(n *node) *node {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := n.key
+	if n.fresh {
+		key += " fresh"
+	}
+	if have := w.nodes[key]; have != nil {
+		return have
+	}
+	w.nodes[key] = n
+	return n
 }
 
 // onClose calls f when the build is over.
-func (b *builder) onClose(f func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closers = append(b.closers, f)
+func (w *work) onClose(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closers = append(w.closers, f)
 }
 
-func (b *builder) close() {
-	for _, f := range slices.Backward(b.closers) {
+func (w *work) close() {
+	for _, f := range slices.Backward(w.closers) {
 		f()
 	}
 }
@@ -209,7 +280,6 @@ func (b *builder) finish(ctx context.Context, st *state) (*Result, error) {
 	if st == nil {
 		return nil, errNoResult
 	}
-	b.unusedArgs(ctx)
 	img, err := b.image(ctx, st)
 	if err != nil {
 		return nil, fmt.Errorf("putting the image together: %w", err)

@@ -26,6 +26,8 @@ type File struct {
 	Escape rune
 	// Warnings are what the parser warns of, one line each.
 	Warnings []string
+
+	text []byte
 }
 
 // Error is an error at a place in a Dockerfile.
@@ -58,7 +60,7 @@ func Parse(name string, data []byte) (*File, error) {
 	if err != nil {
 		return nil, located(name, err, nil)
 	}
-	f := &File{Name: name, Escape: parsed.EscapeToken}
+	f := &File{Name: name, Escape: parsed.EscapeToken, text: data}
 	for _, w := range parsed.Warnings {
 		f.Warnings = append(f.Warnings, w.Short)
 	}

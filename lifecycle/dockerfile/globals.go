@@ -1,10 +1,6 @@
 package dockerfile
 
 import (
-	"errors"
-	"fmt"
-	"runtime"
-
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"s2i/lifecycle"
@@ -52,36 +48,12 @@ func platformVars(target lifecycle.Target) vars {
 	for _, p := range []struct {
 		prefix string
 		lifecycle.Target
-	}{{"BUILD", lifecycle.Target{OS: "linux", Arch: runtime.GOARCH}}, {"TARGET", target}} {
-		name := p.OS + "/" + p.Arch
-		variant := p.Variant
-		if p.Arch == "arm64" {
-			variant = "" // v8 is what arm64 means
-		}
-		if variant != "" {
-			name += "/" + variant
-		}
-		v.set(p.prefix+"PLATFORM", name)
+	}{{"BUILD", lifecycle.HostTarget()}, {"TARGET", target}} {
+		v.set(p.prefix+"PLATFORM", p.String())
 		v.set(p.prefix+"OS", p.OS)
+		v.set(p.prefix+"OSVERSION", "")
 		v.set(p.prefix+"ARCH", p.Arch)
-		v.set(p.prefix+"VARIANT", variant)
+		v.set(p.prefix+"VARIANT", p.Variant)
 	}
 	return v
-}
-
-// parsePlatform reads "linux/arm64/v8".
-func parsePlatform(s string) (lifecycle.Target, error) {
-	var t lifecycle.Target
-	parts := splitN(s, 3)
-	if len(parts) < 2 || parts[0] == "" || parts[1] == "" {
-		return t, fmt.Errorf("platform %q is not like linux/amd64", s)
-	}
-	t.OS, t.Arch = parts[0], parts[1]
-	if len(parts) == 3 {
-		t.Variant = parts[2]
-	}
-	if t.OS != "linux" {
-		return t, errors.New("platform " + s + ": only linux images can be built")
-	}
-	return t, nil
 }

@@ -210,8 +210,8 @@ func (s *stage) workdir(st *state, c *instructions.WorkdirCommand) error {
 
 // append adds a layer to the stage.
 func (s *stage) append(st *state, by, key string, make func(context.Context, *node) (made, error)) {
-	n := &node{b: s.b, key: key, below: slices.Clone(st.chain), make: make, fresh: s.fresh()}
-	st.chain = append(st.chain, n)
+	n := &node{b: s.b, key: key, below: slices.Clone(st.chain), make: make, fresh: s.fresh(), where: s.at}
+	st.chain = append(st.chain, s.b.once(n))
 	st.history(by, false)
 }
 

@@ -2,7 +2,6 @@ package dockerfile
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -31,8 +30,5 @@ func (b *builder) reference(text string) (image.Ref, error) {
 	}
 	return image.Ref{Kind: image.Registry, Name: hub.Name()}, nil
 }
-
-// splitN splits a platform.
-func splitN(s string, n int) []string { return strings.SplitN(s, "/", n) }
 
 func layersOf(l ...v1.Layer) []v1.Layer { return l }

@@ -32,6 +32,8 @@ type running struct {
 	workdir string
 	network sandbox.Network
 	mounts  []*mount
+	// arch is the architecture of what runs.
+	arch string
 }
 
 // scriptPath is where a heredoc that names its interpreter is put.
@@ -45,7 +47,8 @@ func (s *stage) run(ctx context.Context, st *state, c *instructions.RunCommand) 
 	if len(instructions.GetDevices(c)) > 0 {
 		return errors.New("RUN --device is not supported")
 	}
-	r := &running{stage: s, user: st.config.Config.User, workdir: cmp.Or(st.config.Config.WorkingDir, "/")}
+	r := &running{stage: s, user: st.config.Config.User, workdir: cmp.Or(st.config.Config.WorkingDir, "/"),
+		arch: st.platform.Arch}
 	if err := r.command(st, c); err != nil {
 		return err
 	}
@@ -156,6 +159,11 @@ var capabilities = []string{
 // makeRun runs a command on what is below and makes a layer of what it changed. The changed files are packed while
 // the next instruction runs on them.
 func (b *builder) makeRun(ctx context.Context, n *node, r *running) (made, error) {
+	emulator, err := sandbox.FindEmulator(r.arch)
+	if err != nil {
+		return made{}, fmt.Errorf("stage %s is for linux/%s, and to run %s it needs emulation: %w; a stage that compiles for "+
+			"other machines needs none: FROM --platform=$BUILDPLATFORM", r.stage.name(), r.arch, firstLine(r.text), err)
+	}
 	lower, err := b.lower(ctx, n.below)
 	if err != nil {
 		return made{}, err
@@ -178,7 +186,7 @@ func (b *builder) makeRun(ctx context.Context, n *node, r *running) (made, error
 	b.count()
 	ctx2, task := progress.Start(ctx, r.stage.name()+": "+firstLine(r.text), 0)
 	p.Stdout = progress.Output(ctx2)
-	p.Stderr = p.Stdout
+	p.Stderr, p.Emulator = p.Stdout, emulator
 	stubs := newStubs(dirs, p.Mounts)
 	err = b.Sandbox.Run(ctx2, p)
 	task.End(err)

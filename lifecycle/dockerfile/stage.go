@@ -25,6 +25,8 @@ type stage struct {
 
 	mu   sync.Mutex
 	done *state
+	// at is the instruction that is being evaluated.
+	at []parser.Range
 }
 
 // state is what a stage is after some of its instructions: a configuration, and layers that may not exist yet.
@@ -55,10 +57,14 @@ func (s *state) env() vars { return s.args.over(vars{s.config.Config.Env}) }
 
 // name is how errors and progress call the stage.
 func (s *stage) name() string {
-	if s.src.Name != "" {
-		return s.src.Name
+	name := s.src.Name
+	if name == "" {
+		name = fmt.Sprintf("stage %d", s.index)
 	}
-	return fmt.Sprintf("stage %d", s.index)
+	if s.b.several {
+		name = s.b.Platform.String() + " " + name
+	}
+	return name
 }
 
 // dependencies are the stages that this one needs.
@@ -128,12 +134,9 @@ func (s *stage) state(ctx context.Context) (*state, error) {
 		return nil, err
 	}
 	for _, c := range slices.Concat(triggers, s.src.Commands) {
-		before := len(st.chain)
+		s.at = c.Location()
 		if err := s.do(ctx, st, c); err != nil {
-			return nil, located(s.b.File.Name, err, c.Location())
-		}
-		for _, n := range st.chain[before:] {
-			n.where = c.Location()
+			return nil, located(s.b.File.Name, err, s.at)
 		}
 	}
 	s.done = st
@@ -155,7 +158,7 @@ func (s *stage) begin(ctx context.Context) (*state, error) {
 		if err != nil {
 			return nil, err
 		}
-		if platform, err = parsePlatform(text); err != nil {
+		if platform, err = lifecycle.ParseTarget(text); err != nil {
 			return nil, err
 		}
 	}

@@ -38,6 +38,10 @@ func (d Direct) Run(ctx context.Context, p Process) error {
 	if err := checkInPlace(&p); err != nil {
 		return fmt.Errorf("running %s in place: %w", p.Args[0], err)
 	}
+	if p.Emulator != nil && !p.Emulator.Registered {
+		return fmt.Errorf("running %s in place: %w: only a sandbox can register its emulator; let the machine's owner register it "+
+			"(apt-get install qemu-user-static binfmt-support)", p.Args[0], ErrNoEmulator)
+	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("running %s in place: %w", p.Args[0], err)
 	}

@@ -151,6 +151,27 @@ func mapped(u User) bool {
 	return mapHas("/proc/self/uid_map", u.UID) && mapHas("/proc/self/gid_map", u.GID)
 }
 
+// sameIDs maps every id of this user namespace to itself, by a file such as /proc/self/uid_map.
+func sameIDs(file string) []mapping {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	var list []mapping
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) != 3 {
+			continue
+		}
+		first, err1 := strconv.Atoi(f[0])
+		count, err2 := strconv.Atoi(f[2])
+		if err1 == nil && err2 == nil {
+			list = append(list, mapping{first, first, count})
+		}
+	}
+	return list
+}
+
 // mapHas says whether a file such as /proc/self/uid_map has the id.
 func mapHas(file string, id int) bool {
 	b, err := os.ReadFile(file)

@@ -36,6 +36,8 @@ type job struct {
 	UserNS bool
 	// BecomeRoot says to become user 0 of the user namespace before the runtime is started.
 	BecomeRoot bool
+	// Emulator is what to register in a binfmt_misc of the user namespace's own.
+	Emulator []byte
 	// Targets are where the runtime will mount something.
 	Targets []target
 	Config  json.RawMessage
@@ -63,6 +65,7 @@ type status struct {
 func rootPlace(dir string) string        { return filepath.Join(dir, "rootfs") }
 func bindPlace(dir string, i int) string { return filepath.Join(dir, "m", strconv.Itoa(i)) }
 func sysPlace(dir string) string         { return filepath.Join(dir, "m", "sys") }
+func binfmtPlace(dir string) string      { return filepath.Join(dir, "m", "binfmt") }
 func cgroupPlace(dir string) string      { return filepath.Join(dir, "m", "cgroup") }
 
 // cgroupRoot is where cgroups are mounted by convention.
@@ -72,9 +75,10 @@ const cgroupRoot = "/sys/fs/cgroup"
 func (r *run) job(id identity) (*job, error) {
 	p := r.process
 	j := &job{Dir: r.dir, Cgroups: r.limits.paths(), Runtimes: r.sandbox.order(), Network: p.Network, Rootfs: p.Rootfs,
-		UserNS: id.mode != ModeRoot || r.sandbox.userNS, BecomeRoot: id.mode == ModeSubordinate}
+		UserNS: id.mode != ModeRoot || len(id.uids) > 0 || r.sandbox.userNS, BecomeRoot: id.mode == ModeSubordinate}
 	j.Targets = []target{{Path: "/proc"}, {Path: "/dev"}, {Path: "/sys"}}
-	for i, m := range p.Mounts {
+	mounts := p.mounts()
+	for i, m := range mounts {
 		st, err := os.Stat(m.Source)
 		if m.Source != "" && err != nil {
 			return nil, fmt.Errorf("mounting: %w", err)
@@ -85,6 +89,12 @@ func (r *run) job(id identity) (*job, error) {
 	if j.UserNS {
 		// A fresh sysfs is for owners of their network namespace only; the host's shows nothing more.
 		j.Binds = append(j.Binds, bind{Source: "/sys", Place: sysPlace(r.dir), ReadOnly: true, NoExec: true})
+	}
+	if p.Emulator != nil && !p.Emulator.Registered {
+		var err error
+		if j.Emulator, err = p.Emulator.registration(); err != nil {
+			return nil, err
+		}
 	}
 	spec, err := newSpec(p, id.user, r.dir, j.UserNS)
 	if err != nil {

@@ -44,6 +44,11 @@ func (in *inner) mountAll() error {
 	if err := mountCgroups(j); err != nil {
 		return err
 	}
+	if j.Emulator != nil {
+		if err := register(j.Emulator, binfmtPlace(j.Dir)); err != nil {
+			return err
+		}
+	}
 	// Runtimes read /proc to find their own children, so it has to be that of this pid namespace.
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)

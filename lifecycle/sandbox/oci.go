@@ -105,7 +105,12 @@ func (c *OCI) identify(m Mode, p *Process) identity {
 	switch m {
 	case ModeRoot:
 		inside, _ := c.User(want)
-		return identity{mode: m, user: inside}
+		id := identity{mode: m, user: inside}
+		if p.Emulator != nil && !p.Emulator.Registered {
+			// What is registered in the user namespace that root is in would be there for the whole machine.
+			id.uids, id.gids = sameIDs("/proc/self/uid_map"), sameIDs("/proc/self/gid_map")
+		}
+		return id
 	case ModeSubordinate:
 		keep := want
 		if p.RootOwned {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -45,6 +46,8 @@ type Process struct {
 	Hostname string
 	// Limits bound what the process and its descendants use together.
 	Limits Limits
+	// Emulator runs the process when it is for another architecture, and whatever it starts; see FindEmulator.
+	Emulator *Emulator
 	// Stdin is where standard input comes from; nil is an empty input.
 	Stdin io.Reader
 	// Stdout and Stderr are where the outputs go; nil drops them. The same value may be given for both.
@@ -113,6 +116,15 @@ func (p *Process) check() error {
 		}
 	}
 	return p.checkMounts()
+}
+
+// mounts are those that are asked for and, when the kernel looks for the emulator inside, the emulator.
+func (p *Process) mounts() []Mount {
+	e := p.Emulator
+	if e == nil || !e.Registered || e.Program == "" {
+		return p.Mounts
+	}
+	return append(slices.Clone(p.Mounts), Mount{Source: e.Program, Target: e.Program, ReadOnly: true})
 }
 
 // checkMounts finds mounts that would hide what every sandbox needs, or that name no place.

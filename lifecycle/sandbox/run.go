@@ -144,6 +144,12 @@ func attributes(id identity) *syscall.SysProcAttr {
 		Setsid: true,
 	}
 	switch id.mode {
+	case ModeRoot:
+		if len(id.uids) > 0 {
+			a.Cloneflags |= unix.CLONE_NEWUSER
+			a.UidMappings, a.GidMappings = sysMap(id.uids), sysMap(id.gids)
+			a.GidMappingsEnableSetgroups = true
+		}
 	case ModeSingle:
 		a.Cloneflags |= unix.CLONE_NEWUSER
 		a.UidMappings = sysMap(id.uids)

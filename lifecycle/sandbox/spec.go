@@ -108,7 +108,7 @@ func prepared(target, place string, flags ...string) specs.Mount {
 // ownMounts are the mounts that the caller asks for.
 func ownMounts(p *Process, dir string) []specs.Mount {
 	var list []specs.Mount
-	for i, m := range p.Mounts {
+	for i, m := range p.mounts() {
 		flags := []string{"nosuid", "nodev"}
 		var st unix.Statfs_t
 		known := m.Source != "" && unix.Statfs(m.Source, &st) == nil
