@@ -44,6 +44,9 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("check") {
+		return checkDockerfile(ctx, c, t)
+	}
 	if is {
 		return buildDockerfile(ctx, c, t, "")
 	}

@@ -19,6 +19,7 @@ import (
 	"s2i/lifecycle"
 	"s2i/lifecycle/create"
 	"s2i/lifecycle/dockerfile"
+	"s2i/lifecycle/dockerfile/check"
 )
 
 // dockerfileFlags are about builds from Dockerfiles.
@@ -26,6 +27,7 @@ func dockerfileFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "file", Aliases: []string{"f", "dockerfile"}, Usage: "build this Dockerfile `FILE`, or - for standard input, instead of detecting a language"},
 		&cli.StringFlag{Name: "strategy", Value: "auto", Usage: "how to build: `auto`, buildpacks or dockerfile"},
+		&cli.BoolFlag{Name: "check", Usage: "hold the Dockerfile against the build checks instead of building it; fails when one is violated"},
 		&cli.StringFlag{Name: "target", Usage: "the `STAGE` of the Dockerfile to build"},
 		&cli.StringSliceFlag{Name: "build-arg", Usage: "a build argument of the Dockerfile, `NAME=VALUE`, or NAME to pass on the current value; repeatable"},
 		&cli.StringSliceFlag{Name: "build-context", Usage: "a named context, `NAME=DIR`, NAME=docker-image://REF or NAME=oci-layout://DIR; repeatable"},
@@ -42,10 +44,10 @@ func wantsDockerfile(c *cli.Context) (bool, error) {
 	case "dockerfile":
 		return true, nil
 	case "auto":
-		return c.IsSet("file"), nil
+		return c.IsSet("file") || c.Bool("check"), nil
 	case "buildpacks":
-		if c.IsSet("file") {
-			return false, usageError("--file is for --strategy dockerfile")
+		if c.IsSet("file") || c.Bool("check") {
+			return false, usageError("--file and --check are for --strategy dockerfile")
 		}
 		return false, nil
 	default:
@@ -202,6 +204,10 @@ func readDockerfile(c *cli.Context, dir string) (*dockerfile.File, []string, err
 		return nil, nil, err
 	}
 	file, err := dockerfile.Parse(name, data)
+	if err != nil && c.Bool("check") {
+		report, _ := check.Run(c.Context, data, check.Options{Name: name}) // what stands before the error
+		return nil, nil, errorsFirst(c, report, usageError("%w", err))
+	}
 	if err != nil {
 		return nil, nil, usageError("%w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,11 +98,9 @@ func BuildAll(ctx context.Context, o Options, platforms []lifecycle.Target) ([]*
 		return nil, err
 	}
 	defer unpin()
-	w := &work{slots: make(chan struct{}, max(2, runtime.NumCPU())), several: len(platforms) > 1, nodes: map[string]*node{}}
+	w := &work{slots: make(chan struct{}, max(2, runtime.NumCPU())), several: len(platforms) > 1, nodes: map[string]*node{},
+		images: map[string]*opened{}}
 	defer w.close()
-	for _, text := range o.File.Warnings {
-		progress.Warn(ctx, "%s: %s", o.File.Name, text)
-	}
 	builders := make([]*builder, len(platforms))
 	for i, p := range platforms {
 		if builders[i], err = newBuilder(o, w, p, target); err != nil {
@@ -110,6 +109,7 @@ func BuildAll(ctx context.Context, o Options, platforms []lifecycle.Target) ([]*
 	}
 	states := make([]*state, len(builders))
 	group, forceCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return builders[0].warn(forceCtx) })
 	for i, b := range builders {
 		group.Go(func() (err error) {
 			if states[i], err = b.make(forceCtx, target); err != nil && w.several {
@@ -189,6 +189,7 @@ type work struct {
 	closers []func()
 	used    map[string]bool // build arguments that an ARG asked for
 	nodes   map[string]*node
+	images  map[string]*opened
 }
 
 // once gives the layer that was asked for by the same key before: stages, and platforms, that do the same do it once.
@@ -248,7 +249,7 @@ func (b *builder) unusedArgs(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(b.Args)) {
-		if !b.used[name] && !slices.Contains(proxyArgs, name) {
+		if !b.used[name] && !slices.Contains(proxyArgs, name) && !strings.HasPrefix(name, "BUILDKIT_") {
 			progress.Warn(ctx, "build argument %s: no ARG instruction that was built asks for it", name)
 		}
 	}

@@ -82,6 +82,19 @@ func (c *Context) Close() error {
 
 const recordContext = "dockerfile-context"
 
+// patterns are what the context leaves out.
+func (c *Context) patterns() []string {
+	var out []string
+	for _, p := range c.ignore.Patterns() {
+		text := p.String()
+		if p.Exclusion() {
+			text = "!" + text
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
 // ignored tells whether a name is left out.
 func (c *Context) ignored(name string) (bool, error) {
 	if name == "" {

@@ -24,10 +24,7 @@ type File struct {
 	Args []instructions.ArgCommand
 	// Escape is the escape character: backslash or backtick.
 	Escape rune
-	// Warnings are what the parser warns of, one line each.
-	Warnings []string
-
-	text []byte
+	text   []byte
 }
 
 // Error is an error at a place in a Dockerfile.
@@ -61,9 +58,6 @@ func Parse(name string, data []byte) (*File, error) {
 		return nil, located(name, err, nil)
 	}
 	f := &File{Name: name, Escape: parsed.EscapeToken, text: data}
-	for _, w := range parsed.Warnings {
-		f.Warnings = append(f.Warnings, w.Short)
-	}
 	if f.Stages, f.Args, err = instructions.Parse(parsed.AST, nil); err != nil {
 		return nil, located(name, err, nil)
 	}

@@ -167,9 +167,7 @@ func (s *stage) begin(ctx context.Context) (*state, error) {
 		if err != nil {
 			return nil, err
 		}
-		st := below.clone()
-		st.args = vars{}
-		return st, nil
+		return below.clone(), nil
 	}
 	if base == "scratch" {
 		st := &state{platform: platform}
@@ -261,9 +259,31 @@ func (b *builder) needLate(i int) error {
 	return b.need(i)
 }
 
-// openImage opens an image by the name in a Dockerfile: a named context, a local image, or one in a registry, where
-// names without a host are Docker Hub's.
+// opened is an image that a Dockerfile names.
+type opened struct {
+	once sync.Once
+	img  v1.Image
+	name string
+	err  error
+}
+
+// openImage opens an image by the name in a Dockerfile, once.
 func (b *builder) openImage(ctx context.Context, name string, platform lifecycle.Target) (v1.Image, string, error) {
+	key := name + " " + platform.String()
+	b.mu.Lock()
+	one := b.images[key]
+	if one == nil {
+		one = &opened{}
+		b.images[key] = one
+	}
+	b.mu.Unlock()
+	one.once.Do(func() { one.img, one.name, one.err = b.findImage(ctx, name, platform) })
+	return one.img, one.name, one.err
+}
+
+// findImage opens an image: a named context, a local image, or one in a registry, where names without a host are
+// Docker Hub's.
+func (b *builder) findImage(ctx context.Context, name string, platform lifecycle.Target) (v1.Image, string, error) {
 	ref, err := b.reference(name)
 	if err != nil {
 		return nil, "", err
