@@ -19,8 +19,6 @@ import (
 
 	"s2i/lifecycle"
 	"s2i/stacks/fetch"
-	"s2i/stacks/maven"
-	"s2i/stacks/pypi"
 	"s2i/stacks/stacktest"
 	"s2i/stacks/version"
 )
@@ -190,7 +188,7 @@ func newLanguages(t *testing.T) *languages {
 
 func (w *languages) sources() *Sources {
 	s := w.world.sources()
-	s.PyPI, s.Maven = pypi.NewConfig(w.pypi.URL+"/simple", fetch.Netrc{}), maven.NewConfig(w.maven.URL, fetch.Netrc{})
+	s.PyPI, s.Maven = fetch.NewSite(w.pypi.URL+"/simple", fetch.Netrc{}), fetch.NewSite(w.maven.URL, fetch.Netrc{})
 	return s
 }
 

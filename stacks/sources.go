@@ -24,9 +24,9 @@ const snapshotArchive = "https://snapshot.debian.org/archive"
 type Sources struct {
 	Deb     map[string][]apt.Mirror // by archive ("debian", "debian-security"), best first
 	NPM     npm.Config
-	GoProxy string      // as GOPROXY
-	PyPI    pypi.Config // without an index, an installed pip is asked for its own
-	Maven   maven.Config
+	GoProxy string     // as GOPROXY
+	PyPI    fetch.Site // without an index, an installed pip is asked for its own
+	Maven   fetch.Site
 	Netrc   fetch.Netrc                 // credentials for proxies and mirrors
 	SumDB   string                      // verifier key of the checksum database
 	Sites   map[string]string           // addresses instead of makers' distribution sites, by package
@@ -58,12 +58,12 @@ func LoadSources(ctx context.Context, lock *Lock, env func(string) string) (*Sou
 		s.GoProxy = goproxy.LoadList(ctx, env)
 	}
 	if list := m[mirrors.PyPI]; len(list) > 0 {
-		s.PyPI = pypi.NewConfig(list[0], s.Netrc)
+		s.PyPI = fetch.NewSite(list[0], s.Netrc)
 	} else {
 		s.PyPI = pypi.ReadConfig(env)
 	}
 	if list := m[mirrors.Maven]; len(list) > 0 {
-		s.Maven = maven.NewConfig(list[0], s.Netrc)
+		s.Maven = fetch.NewSite(list[0], s.Netrc)
 	} else {
 		s.Maven = maven.LoadConfig(env)
 	}

@@ -27,7 +27,7 @@ import (
 	"s2i/lifecycle"
 	"s2i/lifecycle/store"
 	"s2i/stacks/apt"
-	"s2i/stacks/pypi"
+	"s2i/stacks/fetch"
 )
 
 //go:embed trixie/stack.toml trixie/stack.lock.json bookworm/stack.toml bookworm/stack.lock.json
@@ -72,7 +72,7 @@ type Stack struct {
 
 	mu        sync.Mutex
 	found     *Sources                 // what LoadSources found
-	pip       *pypi.Config             // what an installed pip says
+	pip       *fetch.Site              // what an installed pip says
 	told      map[string]bool          // notes that were shown
 	indexLock sync.Mutex               // held while an index is read
 	indexes   map[string]*apt.Snapshot // live indexes by architecture

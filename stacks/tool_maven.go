@@ -32,7 +32,7 @@ type mavenRepository struct {
 }
 
 func (m mavenRepository) repo() *maven.Repository {
-	return &maven.Repository{Config: m.src.Maven, Fetch: m.src.Fetch}
+	return &maven.Repository{Site: m.src.Maven, Fetch: m.src.Fetch}
 }
 
 func (m mavenRepository) published(ctx context.Context, p Catalog) ([]published, error) {

@@ -26,17 +26,17 @@ type pypiIndex struct {
 // pypiIndex gives access to the configured index. An installed pip, which takes long to answer, is asked only when it
 // matters, and once.
 func (s *Stack) pypiIndex(ctx context.Context, src *Sources) pypiIndex {
-	config := src.PyPI
-	if config.Index == "" {
+	site := src.PyPI
+	if site.Base == "" {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.pip == nil {
-			asked := pypi.AskPip(ctx, config)
+			asked := pypi.AskPip(ctx, site)
 			s.pip = &asked
 		}
-		config = *s.pip
+		site = *s.pip
 	}
-	return pypiIndex{&pypi.Index{Config: config, Fetch: src.Fetch}, s.Config.Arches}
+	return pypiIndex{&pypi.Index{Site: site, Fetch: src.Fetch}, s.Config.Arches}
 }
 
 func (x pypiIndex) published(ctx context.Context, p Catalog) ([]published, error) {

@@ -3,22 +3,18 @@ package stacks
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 
+	"s2i/stacks/fetch"
 	"s2i/stacks/goproxy"
 	"s2i/stacks/maven"
 	"s2i/stacks/npm"
 	"s2i/stacks/pypi"
 )
-
-// maxToolConfig bounds a configuration file.
-const maxToolConfig = 1 << 20
 
 // ToolEnv is the environment that tells the ecosystems' own tools where to fetch from, as far as the user's configuration
 // says so, without passwords. It does not ask npm or pip, which take long to answer: what no file says, the tool that is
@@ -27,13 +23,13 @@ const maxToolConfig = 1 << 20
 // Maven, Cargo and Composer take no address from the environment: S2I_MAVEN_MIRROR, S2I_CARGO_REGISTRY (what replaces
 // crates-io, as Cargo writes it) and S2I_COMPOSER_REPOSITORY are for their buildpacks, which write the settings.
 func ToolEnv(ctx context.Context, env func(string) string) map[string]string {
-	index := pypi.ReadConfig(env).Index
+	index := pypi.ReadConfig(env).Base
 	vars := map[string]string{
 		"GOPROXY":                 goproxy.LoadList(ctx, env),
 		"npm_config_registry":     npm.ReadConfig(env).Registry,
 		"PIP_INDEX_URL":           index,
 		"UV_DEFAULT_INDEX":        index,
-		"S2I_MAVEN_MIRROR":        maven.ReadConfig(env).Repository,
+		"S2I_MAVEN_MIRROR":        maven.ReadConfig(env).Base,
 		"S2I_COMPOSER_REPOSITORY": composerRepository(env),
 		"BUNDLE_MIRROR__ALL":      bundleMirror(env),
 	}
@@ -60,7 +56,7 @@ func cargoRegistries(env func(string) string, vars map[string]string) {
 		home = filepath.Join(env("HOME"), ".cargo")
 	}
 	for _, name := range []string{"config.toml", "config"} {
-		text := toolConfig(filepath.Join(home, name))
+		text := string(fetch.Settings(filepath.Join(home, name)))
 		if text == "" || home == "" {
 			continue
 		}
@@ -92,7 +88,7 @@ func composerRepository(env func(string) string) string {
 		var doc struct {
 			Repositories json.RawMessage `json:"repositories"`
 		}
-		if json.Unmarshal([]byte(toolConfig(filepath.Join(dir, "config.json"))), &doc) != nil {
+		if json.Unmarshal(fetch.Settings(filepath.Join(dir, "config.json")), &doc) != nil {
 			continue
 		}
 		var list []json.RawMessage
@@ -128,7 +124,7 @@ func bundleMirror(env func(string) string) string {
 		dir = filepath.Join(env("HOME"), ".bundle")
 	}
 	first := ""
-	for line := range strings.Lines(toolConfig(filepath.Join(dir, "config"))) {
+	for line := range strings.Lines(string(fetch.Settings(filepath.Join(dir, "config")))) {
 		key, value, ok := strings.Cut(strings.TrimSpace(line), ": ")
 		key, value = strings.Trim(key, `"`), withoutUser(strings.Trim(strings.TrimSpace(value), `"'`))
 		switch {
@@ -171,22 +167,4 @@ func withoutUsers(list string) string {
 		}
 	}
 	return strings.Join(clean, " ")
-}
-
-// toolConfig reads a configuration file; whatever cannot be read is empty.
-func toolConfig(file string) string {
-	f, err := os.Open(file)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxToolConfig {
-		return ""
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxToolConfig))
-	if err != nil {
-		return ""
-	}
-	return string(b)
 }

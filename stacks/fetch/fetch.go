@@ -43,12 +43,15 @@ type Request struct {
 	Tries int
 	// Count is told how many bytes have come in; nil is fine.
 	Count func(n int64)
+	// Limit is how many bytes the whole file may have; 0 means any number.
+	Limit int64
 }
 
 // Bytes gets a small file of at most limit bytes.
 func (c *Client) Bytes(ctx context.Context, r Request, limit int64) ([]byte, error) {
 	var b bytes.Buffer
-	if err := c.To(ctx, r, &limited{w: &b, left: limit, url: r.URL}, 0); err != nil {
+	r.Limit = limit
+	if err := c.To(ctx, r, &b, 0); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
@@ -60,6 +63,9 @@ func (c *Client) To(ctx context.Context, r Request, w io.Writer, offset int64) e
 	u, err := url.Parse(r.URL)
 	if err != nil {
 		return fmt.Errorf("reading an address: %w", withoutURL(err))
+	}
+	if r.Limit > 0 {
+		w = &limited{w: w, left: r.Limit - offset, limit: r.Limit, url: r.URL}
 	}
 	if u.Scheme == "file" {
 		return fromFile(ctx, u, w, offset, r.Count)

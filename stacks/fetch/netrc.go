@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -12,24 +11,13 @@ type Netrc struct{ logins []login }
 
 type login struct{ machine, user, password string }
 
-// maxNetrc bounds the file.
-const maxNetrc = 1 << 20
-
 // LoadNetrc reads the user's .netrc ($NETRC, else ~/.netrc). A missing or unreadable file has no logins.
 func LoadNetrc(env func(string) string) Netrc {
 	file := env("NETRC")
 	if file == "" && env("HOME") != "" {
 		file = filepath.Join(env("HOME"), ".netrc")
 	}
-	info, err := os.Stat(file)
-	if err != nil || info.Size() > maxNetrc || !info.Mode().IsRegular() {
-		return Netrc{}
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return Netrc{}
-	}
-	return parseNetrc(string(b))
+	return parseNetrc(string(Settings(file)))
 }
 
 func parseNetrc(text string) Netrc {

@@ -174,14 +174,15 @@ func (c *counting) Write(p []byte) (int, error) {
 
 // limited fails when more is written than expected.
 type limited struct {
-	w    io.Writer
-	left int64
-	url  string
+	w     io.Writer
+	left  int64
+	limit int64
+	url   string
 }
 
 func (l *limited) Write(p []byte) (int, error) {
 	if int64(len(p)) > l.left {
-		return 0, fmt.Errorf("getting %s: it is larger than expected", Redact(l.url))
+		return 0, fmt.Errorf("getting %s: it is larger than %d bytes", Redact(l.url), l.limit)
 	}
 	l.left -= int64(len(p))
 	return l.w.Write(p)

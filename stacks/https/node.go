@@ -102,18 +102,6 @@ func (n *Node) Sum(ctx context.Context, version, arch string) (string, error) {
 
 // Get writes a release's file to w from offset on. The caller verifies it.
 func (n *Node) Get(ctx context.Context, version, file string, w io.Writer, offset int64, count func(int64)) error {
-	return n.Fetch.To(ctx, fetch.Request{URL: n.Base + "/v" + version + "/" + file, Count: count},
-		&atMost{w: w, left: maxFile - offset}, offset)
-}
-
-type atMost struct {
-	w    io.Writer
-	left int64
-}
-
-func (a *atMost) Write(p []byte) (int, error) {
-	if a.left -= int64(len(p)); a.left < 0 {
-		return 0, errors.New("the file is larger than 1 GiB")
-	}
-	return a.w.Write(p)
+	return n.Fetch.To(ctx, fetch.Request{URL: n.Base + "/v" + version + "/" + file, Count: count,
+		Limit: maxFile}, w, offset)
 }

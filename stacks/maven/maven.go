@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -25,8 +24,8 @@ const (
 
 // Repository is a Maven repository.
 type Repository struct {
-	Config Config
-	Fetch  *fetch.Client
+	Site  fetch.Site
+	Fetch *fetch.Client
 }
 
 // Artifact names a file: org.apache.maven:apache-maven:3.9.9:bin@tar.gz.
@@ -96,33 +95,22 @@ func (r *Repository) Sum(ctx context.Context, a Artifact, kind string) (string, 
 }
 
 func (r *Repository) bytes(ctx context.Context, path string, limit int64) ([]byte, error) {
-	if r.Config.Repository == "" {
+	if r.Site.Base == "" {
 		return nil, ErrNotConfigured
 	}
-	return r.Fetch.Bytes(ctx, fetch.Request{URL: r.Config.Repository + "/" + path, Authorize: r.Config.authorize}, limit)
+	return r.Fetch.Bytes(ctx, fetch.Request{URL: r.Site.Base + "/" + path, Authorize: r.Site.Authorize}, limit)
 }
 
 // Get writes a file to w from offset on. The caller verifies it.
 func (r *Repository) Get(ctx context.Context, a Artifact, w io.Writer, offset int64) error {
-	if r.Config.Repository == "" {
+	if r.Site.Base == "" {
 		return ErrNotConfigured
 	}
 	ctx, task := progress.Start(ctx, a.Name+" "+a.Version, 0)
 	task.Add(offset)
-	req := fetch.Request{URL: r.Config.Repository + "/" + a.Path(), Authorize: r.Config.authorize, Count: task.Add}
-	err := r.Fetch.To(ctx, req, &atMost{w: w, left: maxArtifact - offset}, offset)
+	req := fetch.Request{URL: r.Site.Base + "/" + a.Path(), Authorize: r.Site.Authorize, Count: task.Add,
+		Limit: maxArtifact}
+	err := r.Fetch.To(ctx, req, w, offset)
 	task.End(err)
 	return err
-}
-
-type atMost struct {
-	w    io.Writer
-	left int64
-}
-
-func (a *atMost) Write(p []byte) (int, error) {
-	if a.left -= int64(len(p)); a.left < 0 {
-		return 0, errors.New("the file is larger than 2 GiB")
-	}
-	return a.w.Write(p)
 }

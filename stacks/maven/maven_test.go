@@ -29,7 +29,7 @@ func TestRepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &maven.Repository{Config: maven.NewConfig(s.URL+"/repo/", fetch.Netrc{}), Fetch: fetch.New()}
+	r := &maven.Repository{Site: fetch.NewSite(s.URL+"/repo/", fetch.Netrc{}), Fetch: fetch.New()}
 	versions, err := r.Versions(context.Background(), a)
 	if diff := cmp.Diff([]string{"1.0", "2.0"}, versions); diff != "" || err != nil {
 		t.Error(diff, err)
@@ -80,14 +80,14 @@ func TestSettings(t *testing.T) {
 				t.Fatal(err)
 			}
 			config := maven.ReadConfig(func(k string) string { return map[string]string{"HOME": home, "PW": "secret"}[k] })
-			if config.Repository != c.want {
-				t.Fatalf("%q, want %q", config.Repository, c.want)
+			if config.Base != c.want {
+				t.Fatalf("%q, want %q", config.Base, c.want)
 			}
 			if c.want == "" {
 				return
 			}
 			user, password = "", ""
-			r := &maven.Repository{Config: config, Fetch: fetch.New()}
+			r := &maven.Repository{Site: config, Fetch: fetch.New()}
 			if _, err := r.Versions(context.Background(), maven.Artifact{Group: "org.example", Name: "tool"}); err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +103,7 @@ func TestBillionLaughs(t *testing.T) {
 	s := stacktest.NewServer(t)
 	s.Put("/a/b/maven-metadata.xml", []byte(`<?xml version="1.0"?><!DOCTYPE m [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>
 <metadata><versioning><versions><version>&b;</version></versions></versioning></metadata>`))
-	r := &maven.Repository{Config: maven.NewConfig(s.URL, fetch.Netrc{}), Fetch: fetch.New()}
+	r := &maven.Repository{Site: fetch.NewSite(s.URL, fetch.Netrc{}), Fetch: fetch.New()}
 	if list, err := r.Versions(context.Background(), maven.Artifact{Group: "a", Name: "b"}); err == nil {
 		t.Errorf("read %q", list)
 	}
@@ -114,7 +114,7 @@ func FuzzVersions(f *testing.F) {
 	s := stacktest.NewServer(f)
 	f.Fuzz(func(_ *testing.T, text string) {
 		s.Put("/a/b/maven-metadata.xml", []byte(text))
-		r := &maven.Repository{Config: maven.NewConfig(s.URL, fetch.Netrc{}), Fetch: fetch.New()}
+		r := &maven.Repository{Site: fetch.NewSite(s.URL, fetch.Netrc{}), Fetch: fetch.New()}
 		_, _ = r.Versions(context.Background(), maven.Artifact{Group: "a", Name: "b"}) // it must only not panic
 	})
 }

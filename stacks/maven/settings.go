@@ -5,8 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,57 +18,27 @@ import (
 var ErrNotConfigured = errors.New("no Maven repository is configured; set a mirror in ~/.m2/settings.xml, " +
 	"S2I_MAVEN_MIRROR, or maven in the [mirrors] table of s2i's config.toml")
 
-// Limits of what is read of a configuration.
-const (
-	maxSettings = 1 << 20
-	maxPOM      = 1 << 20
-)
+// maxPOM bounds what is read of the super POM.
+const maxPOM = 1 << 20
 
 // central is the id of the repository that Maven itself knows.
 const central = "central"
 
-// Config is where artifacts come from.
-type Config struct {
-	// Repository is the base address, without user, password and slash at its end; empty when nothing is configured.
-	Repository string
-	// Mirror tells that it stands in for central, so that tools have to be told of it.
-	Mirror bool
-
-	user  *url.Userinfo // never shown
-	host  string        // that the user is for
-	netrc fetch.Netrc
-}
-
-// NewConfig is the configuration of one repository address; user and password in it become credentials.
-func NewConfig(repository string, netrc fetch.Netrc) Config {
-	c := Config{netrc: netrc}
-	u, err := url.Parse(strings.TrimSpace(repository))
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "file") {
-		return c
-	}
-	c.user, c.host, c.Mirror = u.User, u.Host, true
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	c.Repository = strings.TrimRight(u.String(), "/")
-	return c
-}
-
 // LoadConfig finds out which repository the user has configured: S2I_MAVEN_MIRROR, then the mirror of central in the
 // settings of the user and of an installed Maven, and last the repository that an installed Maven knows itself.
-func LoadConfig(env func(string) string) Config {
-	c := ReadConfig(env)
-	if c.Repository == "" {
-		d := NewConfig(superPOM(env), c.netrc)
-		d.Mirror = false
-		return d
+func LoadConfig(env func(string) string) fetch.Site {
+	site := ReadConfig(env)
+	if site.Base == "" {
+		site = site.At(superPOM(env))
 	}
-	return c
+	return site
 }
 
 // ReadConfig is LoadConfig without looking into an installed Maven.
-func ReadConfig(env func(string) string) Config {
+func ReadConfig(env func(string) string) fetch.Site {
 	netrc := fetch.LoadNetrc(env)
-	if c := NewConfig(env("S2I_MAVEN_MIRROR"), netrc); c.Repository != "" {
-		return c
+	if site := fetch.NewSite(env("S2I_MAVEN_MIRROR"), netrc); site.Base != "" {
+		return site
 	}
 	var files []string
 	if home := env("HOME"); home != "" {
@@ -81,11 +49,11 @@ func ReadConfig(env func(string) string) Config {
 	}
 	files = append(files, "/etc/maven/settings.xml")
 	for _, file := range files {
-		if c, ok := fromSettings(file, env, netrc); ok {
-			return c
+		if site := fromSettings(file, env, netrc); site.Base != "" {
+			return site
 		}
 	}
-	return Config{netrc: netrc}
+	return fetch.NewSite("", netrc)
 }
 
 // homes lists where a Maven may be installed.
@@ -120,28 +88,28 @@ type settings struct {
 }
 
 // fromSettings finds the mirror of central in a settings.xml.
-func fromSettings(file string, env func(string) string, netrc fetch.Netrc) (Config, bool) {
+func fromSettings(file string, env func(string) string, netrc fetch.Netrc) fetch.Site {
 	var s settings
-	if err := xml.Unmarshal(small(file, maxSettings), &s); err != nil {
-		return Config{}, false
+	if err := xml.Unmarshal(fetch.Settings(file), &s); err != nil {
+		return fetch.Site{}
 	}
 	for _, m := range s.Mirrors {
 		if m.Blocked || !mirrorsCentral(m.MirrorOf) {
 			continue
 		}
-		c := NewConfig(expand(m.URL, env), netrc)
-		if c.Repository == "" {
+		site := fetch.NewSite(expand(m.URL, env), netrc)
+		if site.Base == "" {
 			continue
 		}
 		for _, server := range s.Servers {
 			password := expand(server.Password, env)
 			if server.ID == m.ID && server.Username != "" && !strings.HasPrefix(password, "{") { // not an encrypted one
-				c.user = url.UserPassword(expand(server.Username, env), password)
+				site = site.Login(expand(server.Username, env), password)
 			}
 		}
-		return c, true
+		return site
 	}
-	return Config{}, false
+	return fetch.Site{}
 }
 
 // mirrorsCentral tells whether a mirrorOf covers central: "*", "central", "external:*", and not "!central".
@@ -209,32 +177,4 @@ func fromJar(jar string) string {
 		}
 	}
 	return ""
-}
-
-// small reads a file of at most limit bytes; whatever cannot be read is empty.
-func small(file string, limit int64) []byte {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() > limit {
-		return nil
-	}
-	b, err := io.ReadAll(io.LimitReader(f, limit))
-	if err != nil {
-		return nil
-	}
-	return b
-}
-
-// authorize adds credentials: those of the configured address to its own host, else what .netrc says.
-func (c Config) authorize(req *http.Request) {
-	if c.user != nil && req.URL.Host == c.host {
-		password, _ := c.user.Password()
-		req.SetBasicAuth(c.user.Username(), password)
-		return
-	}
-	c.netrc.Authorize(req)
 }

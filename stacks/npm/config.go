@@ -4,7 +4,6 @@
 package npm
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -16,14 +15,13 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"s2i/stacks/fetch"
 )
 
 // ErrNotConfigured means that nothing says which registry to use.
 var ErrNotConfigured = errors.New("no npm registry is configured; set npm_config_registry, a registry line in " +
 	"~/.npmrc, or npm in the [mirrors] table of s2i's config.toml")
-
-// maxRC bounds a configuration file.
-const maxRC = 1 << 20
 
 // Config is what concerns us of an npm configuration. The zero value is an unconfigured registry.
 type Config struct {
@@ -104,20 +102,9 @@ func rcFiles(env func(string) string) []string {
 
 // mergeRC adds the keys of an npmrc file that are not set yet. ${NAME} stands for an environment variable.
 func mergeRC(into map[string]string, file string, env func(string) string) {
-	f, err := os.Open(file)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || info.Size() > maxRC || !info.Mode().IsRegular() {
-		return
-	}
 	found := map[string]string{}
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, maxRC)
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
+	for line := range strings.Lines(string(fetch.Settings(file))) {
+		line = strings.TrimSpace(line)
 		if line == "" || line[0] == ';' || line[0] == '#' || line[0] == '[' {
 			continue
 		}

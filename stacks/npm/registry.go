@@ -115,12 +115,11 @@ func (r *Registry) Tarball(ctx context.Context, name, version string, w io.Write
 	}
 	ctx, task := progress.Start(ctx, name+"@"+version, 0)
 	task.Add(offset)
-	req := fetch.Request{Authorize: r.Config.authorize, Count: task.Add}
+	req := fetch.Request{Authorize: r.Config.authorize, Count: task.Add, Limit: maxTarball}
 	req.URL = fmt.Sprintf("%s/%s/-/%s-%s.tgz", base, name, path.Base(name), version)
-	out := &atMost{w: w, left: maxTarball - offset}
-	err := r.Fetch.To(ctx, req, out, offset)
+	err := r.Fetch.To(ctx, req, w, offset)
 	if fetch.Gone(err) {
-		err = r.elsewhere(ctx, name, version, req, out, offset, err)
+		err = r.elsewhere(ctx, name, version, req, w, offset, err)
 	}
 	task.End(err)
 	return err
@@ -148,16 +147,4 @@ func escape(name string) string {
 		return strings.Replace(name, "/", "%2f", 1)
 	}
 	return url.PathEscape(name)
-}
-
-type atMost struct {
-	w    io.Writer
-	left int64
-}
-
-func (a *atMost) Write(p []byte) (int, error) {
-	if a.left -= int64(len(p)); a.left < 0 {
-		return 0, errors.New("the tarball is larger than 2 GiB")
-	}
-	return a.w.Write(p)
 }

@@ -4,9 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,43 +20,16 @@ import (
 var ErrNotConfigured = errors.New("no Python package index is configured; set PIP_INDEX_URL or UV_DEFAULT_INDEX, " +
 	"index-url in pip.conf or uv.toml, or pypi in the [mirrors] table of s2i's config.toml")
 
-// maxConfig bounds a configuration file.
-const maxConfig = 1 << 20
-
-// Config is where packages come from.
-type Config struct {
-	// Index is the base address of the simple API, without user, password and slash at its end; empty when nothing is
-	// configured.
-	Index string
-
-	user  *url.Userinfo // never shown
-	host  string        // that the user is for
-	netrc fetch.Netrc
-}
-
-// NewConfig is the configuration of one index address; user and password in it become credentials.
-func NewConfig(index string, netrc fetch.Netrc) Config {
-	c := Config{netrc: netrc}
-	u, err := url.Parse(strings.TrimSpace(index))
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "file") {
-		return c
-	}
-	c.user, c.host = u.User, u.Host
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	c.Index = strings.TrimRight(u.String(), "/")
-	return c
-}
-
 // AskPip fills in the index that an installed pip says is its own, when there is none. That takes a good part of a second.
-func AskPip(ctx context.Context, c Config) Config {
-	if c.Index != "" {
-		return c
+func AskPip(ctx context.Context, s fetch.Site) fetch.Site {
+	if s.Base != "" {
+		return s
 	}
-	return NewConfig(askPip(ctx), c.netrc)
+	return s.At(askPip(ctx))
 }
 
 // ReadConfig finds out which index the user has configured for uv or pip. It never reads a project's files.
-func ReadConfig(env func(string) string) Config {
+func ReadConfig(env func(string) string) fetch.Site {
 	netrc := fetch.LoadNetrc(env)
 	for _, name := range []string{"UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"} {
 		// uv lets a name stand before the address: "corp=https://…".
@@ -67,21 +37,21 @@ func ReadConfig(env func(string) string) Config {
 		if before, after, ok := strings.Cut(value, "="); ok && !strings.ContainsAny(before, ":/") {
 			value = after
 		}
-		if c := NewConfig(value, netrc); c.Index != "" {
-			return c
+		if s := fetch.NewSite(value, netrc); s.Base != "" {
+			return s
 		}
 	}
 	for _, file := range uvFiles(env) {
-		if c := NewConfig(fromUV(file), netrc); c.Index != "" {
-			return c
+		if s := fetch.NewSite(fromUV(file), netrc); s.Base != "" {
+			return s
 		}
 	}
 	for _, file := range pipFiles(env) {
-		if c := NewConfig(fromPip(file), netrc); c.Index != "" {
-			return c
+		if s := fetch.NewSite(fromPip(file), netrc); s.Base != "" {
+			return s
 		}
 	}
-	return Config{netrc: netrc}
+	return fetch.NewSite("", netrc)
 }
 
 // configHome is where a user's configuration files are; "" when that is not known.
@@ -117,7 +87,7 @@ func fromUV(file string) string {
 			IndexURL string `toml:"index-url"`
 		} `toml:"pip"`
 	}
-	if _, err := toml.Decode(string(small(file)), &c); err != nil {
+	if _, err := toml.Decode(string(fetch.Settings(file)), &c); err != nil {
 		return ""
 	}
 	for _, x := range c.Index {
@@ -153,7 +123,7 @@ func pipFiles(env func(string) string) []string {
 func fromPip(file string) string {
 	found := map[string]string{}
 	section := ""
-	lines := bufio.NewScanner(strings.NewReader(string(small(file))))
+	lines := bufio.NewScanner(strings.NewReader(string(fetch.Settings(file))))
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || line[0] == '#' || line[0] == ';' {
@@ -176,24 +146,6 @@ func fromPip(file string) string {
 		return found["install"]
 	}
 	return found["global"]
-}
-
-// small reads a file of at most maxConfig bytes; whatever cannot be read is empty.
-func small(file string) []byte {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxConfig {
-		return nil
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxConfig))
-	if err != nil {
-		return nil
-	}
-	return b
 }
 
 // ownDefault is how pip's help names the index that it uses when nothing is configured.
@@ -223,13 +175,3 @@ func askPip(ctx context.Context) string {
 
 // unwrapped joins the lines of a help text.
 func unwrapped(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// authorize adds credentials: those of the configured address to its own host, else what .netrc says.
-func (c Config) authorize(req *http.Request) {
-	if c.user != nil && req.URL.Host == c.host {
-		password, _ := c.user.Password()
-		req.SetBasicAuth(c.user.Username(), password)
-		return
-	}
-	c.netrc.Authorize(req)
-}

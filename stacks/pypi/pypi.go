@@ -33,8 +33,8 @@ var ErrNoFile = errors.New("the index does not list it")
 
 // Index is a Python package index.
 type Index struct {
-	Config Config
-	Fetch  *fetch.Client
+	Site  fetch.Site // the base address of the simple API
+	Fetch *fetch.Client
 }
 
 // File is one file of a project.
@@ -46,11 +46,11 @@ type File struct {
 
 // Files lists a project's files that have a sha256 and were not withdrawn.
 func (x *Index) Files(ctx context.Context, project string) ([]File, error) {
-	if x.Config.Index == "" {
+	if x.Site.Base == "" {
 		return nil, fmt.Errorf("listing the files of Python project %s: %w", project, ErrNotConfigured)
 	}
 	page := x.page(project)
-	b, err := x.Fetch.Bytes(ctx, fetch.Request{URL: page, Authorize: x.Config.authorize, Accept: accept}, maxPage)
+	b, err := x.Fetch.Bytes(ctx, fetch.Request{URL: page, Authorize: x.Site.Authorize, Accept: accept}, maxPage)
 	if err != nil {
 		return nil, fmt.Errorf("listing the files of Python project %s: %w", project, err)
 	}
@@ -62,24 +62,24 @@ func (x *Index) Files(ctx context.Context, project string) ([]File, error) {
 }
 
 func (x *Index) page(project string) string {
-	return x.Config.Index + "/" + url.PathEscape(project) + "/"
+	return x.Site.Base + "/" + url.PathEscape(project) + "/"
 }
 
 // Get writes a project's file to w from offset on. The caller verifies it.
 func (x *Index) Get(ctx context.Context, project string, f File, w io.Writer, offset int64) error {
-	if x.Config.Index == "" {
+	if x.Site.Base == "" {
 		return ErrNotConfigured
 	}
 	ctx, task := progress.Start(ctx, f.Name, 0)
 	task.Add(offset)
-	err := x.get(ctx, project, f, &atMost{w: w, left: maxWheel - offset}, offset, task.Add)
+	err := x.get(ctx, project, f, w, offset, task.Add)
 	task.End(err)
 	return err
 }
 
 func (x *Index) get(ctx context.Context, project string, f File, w io.Writer, offset int64, count func(int64)) error {
-	req := fetch.Request{URL: f.URL, Authorize: x.Config.authorize, Count: count}
-	if strings.HasPrefix(x.Config.Index, "file:") {
+	req := fetch.Request{URL: f.URL, Authorize: x.Site.Authorize, Count: count, Limit: maxWheel}
+	if strings.HasPrefix(x.Site.Base, "file:") {
 		// A vendored tree has no pages, only files.
 		req.URL = x.page(project) + url.PathEscape(f.Name)
 		return x.Fetch.To(ctx, req, w, offset)
@@ -172,16 +172,4 @@ func makeFile(base *url.URL, name, address, sum string) (File, bool) {
 		return File{}, false
 	}
 	return File{Name: name, SHA256: strings.ToLower(sum), URL: base.ResolveReference(link).String()}, true
-}
-
-type atMost struct {
-	w    io.Writer
-	left int64
-}
-
-func (a *atMost) Write(p []byte) (int, error) {
-	if a.left -= int64(len(p)); a.left < 0 {
-		return 0, errors.New("the file is larger than 2 GiB")
-	}
-	return a.w.Write(p)
 }

@@ -35,7 +35,7 @@ func TestFiles(t *testing.T) {
 			s := stacktest.NewServer(t)
 			s.Put("/simple/uv/", []byte(c.page))
 			s.Put("/packages/"+wheel, []byte("the wheel"))
-			x := &pypi.Index{Config: pypi.NewConfig(s.URL+"/simple/", fetch.Netrc{}), Fetch: fetch.New()}
+			x := &pypi.Index{Site: fetch.NewSite(s.URL+"/simple/", fetch.Netrc{}), Fetch: fetch.New()}
 			files, err := x.Files(context.Background(), "uv")
 			if err != nil {
 				t.Fatal(err)
@@ -105,7 +105,7 @@ func TestConfig(t *testing.T) {
 		{"a section", map[string]string{"PIP_CONFIG_FILE": install}, "https://install.example.com"},
 		{"no address", map[string]string{"PIP_INDEX_URL": "pip.example.com", "PIP_CONFIG_FILE": os.DevNull}, ""},
 	} {
-		if got := pypi.ReadConfig(func(k string) string { return c.env[k] }).Index; got != c.want {
+		if got := pypi.ReadConfig(func(k string) string { return c.env[k] }).Base; got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -116,11 +116,11 @@ func TestCredentials(t *testing.T) {
 	s.Put("/simple/uv/", []byte("{}"))
 	var user string
 	s.Before = func(_ http.ResponseWriter, r *http.Request) bool { user, _, _ = r.BasicAuth(); return false }
-	c := pypi.NewConfig(strings.Replace(s.URL, "://", "://me:secret@", 1)+"/simple", fetch.Netrc{})
-	if strings.Contains(c.Index, "secret") {
-		t.Errorf("the address shows the password: %s", c.Index)
+	c := fetch.NewSite(strings.Replace(s.URL, "://", "://me:secret@", 1)+"/simple", fetch.Netrc{})
+	if strings.Contains(c.Base, "secret") {
+		t.Errorf("the address shows the password: %s", c.Base)
 	}
-	x := &pypi.Index{Config: c, Fetch: fetch.New()}
+	x := &pypi.Index{Site: c, Fetch: fetch.New()}
 	if _, err := x.Files(context.Background(), "uv"); err != nil || user != "me" {
 		t.Errorf("asked as %q, %v", user, err)
 	}
@@ -132,7 +132,7 @@ func FuzzPage(f *testing.F) {
 	s := stacktest.NewServer(f)
 	f.Fuzz(func(_ *testing.T, page string) {
 		s.Put("/x/", []byte(page))
-		x := &pypi.Index{Config: pypi.NewConfig(s.URL, fetch.Netrc{}), Fetch: fetch.New()}
+		x := &pypi.Index{Site: fetch.NewSite(s.URL, fetch.Netrc{}), Fetch: fetch.New()}
 		_, _ = x.Files(context.Background(), "x") // it must only not panic
 	})
 }
