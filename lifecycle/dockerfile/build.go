@@ -50,7 +50,7 @@ type Options struct {
 	Limits  sandbox.Limits
 	// NoCache runs every instruction anew.
 	NoCache bool
-	// NoCacheStages are the stages that are run anew.
+	// NoCacheStages are the stages that are run anew, and with them the stages that begin with them.
 	NoCacheStages []string
 	Compression   store.Compression
 	// Created is the image's time of creation; zero means the fixed one of reproducible images.
@@ -151,7 +151,7 @@ func newBuilder(o Options, w *work, platform lifecycle.Target, target int) (*bui
 func (b *builder) make(ctx context.Context, target int) (*state, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	var made *state
-	for _, s := range b.stages {
+	for _, s := range slices.Clone(b.stages) { // a stage that is being evaluated may add others
 		if s == nil {
 			continue
 		}
@@ -164,7 +164,8 @@ func (b *builder) make(ctx context.Context, target int) (*state, error) {
 			return b.force(ctx, st.chain)
 		})
 	}
-	return made, group.Wait()
+	err := group.Wait()
+	return made, err
 }
 
 // builder is the build for one platform.
@@ -173,7 +174,7 @@ type builder struct {
 	*work
 	// args are the global arguments, with the platform's.
 	args vars
-	// stages are those that the target needs, by index; nil for the others.
+	// stages are those that the target needs, by index; nil for the others. work.mu guards them.
 	stages []*stage
 }
 
@@ -183,6 +184,11 @@ type work struct {
 	several bool
 	// slots bounds how many instructions run at once.
 	slots chan struct{}
+	// behind counts the goroutines that nobody waits for before the end of the build.
+	behind sync.WaitGroup
+
+	// listings are those of the layers that were looked into, by diffID.
+	listings sync.Map
 
 	mu      sync.Mutex
 	ran     int
@@ -215,6 +221,7 @@ func (w *work) onClose(f func()) {
 }
 
 func (w *work) close() {
+	w.behind.Wait()
 	for _, f := range slices.Backward(w.closers) {
 		f()
 	}
@@ -224,6 +231,13 @@ func (w *work) close() {
 func (b *builder) plan(target int) error {
 	b.stages = make([]*stage, len(b.File.Stages))
 	return b.need(target)
+}
+
+// stage gives a stage that the target needs.
+func (b *builder) stage(i int) *stage {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.stages[i]
 }
 
 func (b *builder) need(i int) error {
@@ -285,5 +299,7 @@ func (b *builder) finish(ctx context.Context, st *state) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("putting the image together: %w", err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return &Result{Image: img, Base: st.baseName, Ran: b.ran}, nil
 }

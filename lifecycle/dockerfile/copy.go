@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/patternmatcher"
 
@@ -50,7 +51,7 @@ func (s *stage) copy(ctx context.Context, st *state, c copying) error {
 	}
 	dest, toDir := destination(st.config.Config.WorkingDir, c.dest)
 	toDir = toDir || len(c.sources)+len(c.contents) > 1
-	tree, id, err := s.tree(ctx, st, c.from)
+	tree, at, err := s.tree(ctx, st, c.from)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func (s *stage) copy(ctx context.Context, st *state, c copying) error {
 		tree = func(context.Context) (files, error) { return c.remote, nil }
 	}
 	g := &gathering{s: s, c: c, tree: tree}
-	digest, err := s.b.content(ctx, id, g)
+	digest, err := s.b.content(ctx, at, g)
 	if err != nil {
 		return err
 	}
@@ -85,47 +86,47 @@ func destination(workdir, dest string) (string, bool) {
 	return listing.Clean(dest), toDir
 }
 
-// tree opens what --from names: a stage, a named context, an image, or the build context. id names its content, when
-// that is known before its files are; "" otherwise.
-func (s *stage) tree(ctx context.Context, st *state, from string) (open func(context.Context) (files, error), id string, err error) {
+// tree opens what --from names: a stage, a named context, an image, or the build context. at is the top layer of a stage
+// or an image, whose key names the content before its files are known; nil otherwise.
+func (s *stage) tree(ctx context.Context, st *state, from string) (open func(context.Context) (files, error), at *node, err error) {
 	have := func(f files) func(context.Context) (files, error) {
 		return func(context.Context) (files, error) { return f, nil }
 	}
 	if from == "" {
-		return have(s.b.Context), "", nil
+		return have(s.b.Context), nil, nil
 	}
 	i, ok, err := s.b.File.from(s.index, from)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	if !ok {
 		if c, named := s.b.Contexts[from]; named && c.Dir != nil {
-			return have(c.Dir), "", nil
+			return have(c.Dir), nil, nil
 		}
 	}
 	var source *state
 	if ok {
-		source, err = s.b.stages[i].state(ctx)
+		source, err = s.b.stage(i).state(ctx)
 	} else {
 		source, err = s.b.fromImage(ctx, from, st.platform)
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	if len(source.chain) > 0 {
-		id = source.chain[len(source.chain)-1].key
+		at = source.chain[len(source.chain)-1]
 	}
 	return func(ctx context.Context) (files, error) {
 		s.ahead(ctx, st)
 		return s.b.view(ctx, source.chain)
-	}, id, nil
+	}, at, nil
 }
 
 // ahead begins to make what the stage has so far: when a stage has to be looked into, that takes time, and what this one
 // has will hardly be in the cache either.
 func (s *stage) ahead(ctx context.Context, st *state) {
 	chain := slices.Clone(st.chain)
-	go func() { _ = s.b.force(ctx, chain) }() // whoever needs it gets the error
+	s.b.behind.Go(func() { _ = s.b.force(ctx, chain) }) // whoever needs it gets the error
 }
 
 // gathering collects the sources of a copying when they are needed, once.
@@ -179,18 +180,24 @@ func inline(c instructions.SourceContent) gathered {
 	return gathered{base: c.Path, entries: []listing.Entry{e}, data: []byte(c.Data)}
 }
 
+// recordContent is what a stage or an image holds at some paths, by the key of its top layer and the paths.
 const recordContent = "dockerfile-content"
 
-// content is the digest of what a copying copies. What a stage holds is remembered by the stage's key.
-func (b *builder) content(ctx context.Context, id string, g *gathering) (string, error) {
+type contentRecord struct {
+	Digest string `json:"digest"`
+	// Of is the top layer that was looked into. A command that is run anew may give another one under the same key.
+	Of v1.Hash `json:"of"`
+}
+
+// content is the digest of what a copying copies. What a stage holds is remembered by the key of its top layer, at.
+func (b *builder) content(ctx context.Context, at *node, g *gathering) (string, error) {
 	key := ""
-	if id != "" {
+	if at != nil {
 		var err error
-		if key, err = chained(nil, "content", id, g.c.sources, g.c.contents, g.c.exclude, g.c.parents, g.c.unpack); err != nil {
+		if key, err = chained(nil, "content", at.key, g.c.sources, g.c.contents, g.c.exclude, g.c.parents, g.c.unpack); err != nil {
 			return "", err
 		}
-		var known string
-		if b.Store.Record(recordContent, key, &known) == nil && !b.NoCache {
+		if known := b.knownContent(key, at); known != "" {
 			return known, nil
 		}
 	}
@@ -202,7 +209,28 @@ func (b *builder) content(ctx context.Context, id string, g *gathering) (string,
 	if err != nil || key == "" {
 		return digest, err
 	}
-	return digest, b.Store.SetRecord(recordContent, key, digest)
+	top, err := at.force(ctx)
+	if err != nil {
+		return "", err
+	}
+	diffID, err := top.DiffID()
+	if err != nil {
+		return "", err
+	}
+	return digest, b.Store.SetRecord(recordContent, key, contentRecord{digest, diffID})
+}
+
+// knownContent is what the record of a content says, if it is about the layer that the cache has now.
+func (b *builder) knownContent(key string, at *node) string {
+	var known contentRecord
+	if at.fresh || b.Store.Record(recordContent, key, &known) != nil {
+		return ""
+	}
+	var now v1.Hash
+	if at.base == nil && b.Store.Record(recordLayer, at.key, &now) == nil && now != known.Of {
+		return ""
+	}
+	return known.Digest
 }
 
 // makeCopy makes the layer of a COPY, straight from its sources.
@@ -245,19 +273,11 @@ func (r *rootfs) owner(ctx context.Context, c copying) (*ids, error) {
 func (b *builder) pack(ctx context.Context, n *node, items []*item) (made, error) {
 	b.count()
 	l, err := b.Store.Layer(ctx, func(ctx context.Context, w io.Writer) error { return writeItems(ctx, w, items) },
-		store.LayerOptions{Key: n.layerKey(), Need: store.Blob, Compression: b.Compression})
+		store.LayerOptions{Need: store.Blob, Compression: b.Compression})
 	if err != nil {
 		return made{}, err
 	}
-	return ready(l), nil
-}
-
-// layerKey is the key under which the store keeps the layer; none when the cache must not be used.
-func (n *node) layerKey() string {
-	if n.fresh {
-		return ""
-	}
-	return n.key
+	return ready(l), n.remember(l)
 }
 
 func (b *builder) count() {

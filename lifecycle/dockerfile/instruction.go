@@ -210,12 +210,13 @@ func (s *stage) workdir(st *state, c *instructions.WorkdirCommand) error {
 
 // append adds a layer to the stage.
 func (s *stage) append(st *state, by, key string, make func(context.Context, *node) (made, error)) {
-	n := &node{b: s.b, key: key, below: slices.Clone(st.chain), make: make, fresh: s.fresh(), where: s.at}
+	n := &node{b: s.b, key: key, below: slices.Clone(st.chain), make: make, where: s.at,
+		fresh: s.fresh() || isFresh(st.chain)}
 	st.chain = append(st.chain, s.b.once(n))
 	st.history(by, false)
 }
 
-// fresh tells whether the stage may not use the cache.
+// fresh tells whether the stage's own instructions may not use the cache.
 func (s *stage) fresh() bool {
 	return s.b.NoCache || slices.ContainsFunc(s.b.NoCacheStages, func(name string) bool {
 		return name == "" || strings.EqualFold(name, s.src.Name)

@@ -43,25 +43,25 @@ func (s *stage) mount(ctx context.Context, st *state, m *instructions.Mount) (*m
 		one.key = []any{"bind", one.target, m.ReadOnly}
 	case instructions.MountTypeCache:
 		if m.From == "" {
-			one.key = []any{"cache", one.target}
+			one.key = []any{"cache", one.target, m.ReadOnly, m.UID, m.GID, m.Mode}
 			return one, nil
 		}
-		one.key = []any{"cache", one.target, m.ReadOnly}
+		one.key = []any{"cache", one.target, m.ReadOnly, m.UID, m.GID, m.Mode}
 	case instructions.MountTypeTmpfs:
 		one.key = []any{"tmpfs", one.target}
 		return one, nil
 	case instructions.MountTypeSecret, instructions.MountTypeSSH:
-		one.key = []any{string(m.Type), one.target, m.CacheID, m.Required}
+		one.key = []any{string(m.Type), one.target, m.CacheID, m.Required, m.Env, m.UID, m.GID, m.Mode}
 		return one, nil
 	default:
 		return nil, fmt.Errorf("--mount=type=%s is unknown: there are bind, cache, tmpfs, secret and ssh", m.Type)
 	}
-	tree, id, err := s.tree(ctx, st, m.From)
+	tree, at, err := s.tree(ctx, st, m.From)
 	if err != nil {
 		return nil, err
 	}
 	g := &gathering{s: s, c: copying{sources: []string{path.Join("/", m.Source)}}, tree: tree}
-	if one.digest, err = s.b.content(ctx, id, g); err != nil {
+	if one.digest, err = s.b.content(ctx, at, g); err != nil {
 		return nil, fmt.Errorf("--mount=type=%s: %w", m.Type, err)
 	}
 	one.gather = g.gather

@@ -18,7 +18,8 @@ import (
 	"s2i/lifecycle/store"
 )
 
-// node is one layer of a root filesystem. It is known by its key, and made when somebody needs it.
+// node is one layer of a root filesystem. It is known by its key, and made when somebody needs it. Instructions that
+// mean the same layer share it, also those of different stages.
 type node struct {
 	b *builder
 	// key names what the layer is made from, everything below it included.
@@ -62,14 +63,24 @@ func (n *node) find(ctx context.Context) (made, error) {
 	if n.base != nil {
 		return ready(n.base), nil
 	}
-	if !n.fresh {
-		if l := n.b.cached(n.key); l != nil {
-			return ready(l), nil
-		}
+	if l := n.cached(); l != nil {
+		return ready(l), nil
 	}
 	m, err := n.make(ctx, n)
 	return m, located(n.b.File.Name, err, n.where)
 }
+
+// remember lets later builds find the layer that was made.
+func (n *node) remember(l v1.Layer) error {
+	diffID, err := l.DiffID()
+	if err != nil {
+		return err
+	}
+	return n.b.Store.SetRecord(recordLayer, n.key, diffID)
+}
+
+// isFresh tells whether a chain has layers that may not come from the cache.
+func isFresh(chain []*node) bool { return len(chain) > 0 && chain[len(chain)-1].fresh }
 
 func ready(l v1.Layer) made { return made{wait: func() (v1.Layer, error) { return l, nil }} }
 
@@ -95,13 +106,16 @@ func (n *node) dir(ctx context.Context) (string, error) {
 	return n.b.Store.Tree(ctx, l)
 }
 
-// cached gives the layer that a key gave before, when its blob is here.
-func (b *builder) cached(key string) v1.Layer {
+// recordLayer is the store's own kind for the layers that keys gave.
+const recordLayer = "layer"
+
+// cached gives the layer that the key gave before, when its blob is here.
+func (n *node) cached() v1.Layer {
 	var diffID v1.Hash
-	if b.Store.Record("layer", key, &diffID) != nil {
+	if n.fresh || n.b.Store.Record(recordLayer, n.key, &diffID) != nil {
 		return nil
 	}
-	l, err := b.Store.LayerByDiffID(diffID, b.Compression)
+	l, err := n.b.Store.LayerByDiffID(diffID, n.b.Compression)
 	if err != nil {
 		return nil
 	}
@@ -123,7 +137,7 @@ func chained(below []*node, step ...any) (string, error) {
 }
 
 // keyVersion changes when the same instruction gives another layer than before.
-const keyVersion = 1
+const keyVersion = 2
 
 // view gives what a chain shows. It makes the layers that are not there.
 func (b *builder) view(ctx context.Context, chain []*node) (*rootfs, error) {
@@ -152,14 +166,25 @@ func (b *builder) view(ctx context.Context, chain []*node) (*rootfs, error) {
 
 const recordListing = "listing"
 
-// listing tells what is in a layer, reading it once in the store's life.
+// listing tells what is in a layer, reading it once in the store's life, and the record of that once in a build.
 func (b *builder) listing(l v1.Layer) (*listing.Listing, error) {
 	diffID, err := l.DiffID()
 	if err != nil {
 		return nil, err
 	}
+	read, _ := b.listings.LoadOrStore(diffID, sync.OnceValues(func() (*listing.Listing, error) {
+		list, err := b.readListing(l, diffID)
+		if err == nil {
+			listing.Over(list) // makes what lookups need, which several goroutines must not do at once
+		}
+		return list, err
+	}))
+	return read.(func() (*listing.Listing, error))() //nolint:forcetypeassert // nothing else is stored
+}
+
+func (b *builder) readListing(l v1.Layer, diffID v1.Hash) (*listing.Listing, error) {
 	var known listing.Listing
-	err = b.Store.Record(recordListing, diffID.String(), &known)
+	err := b.Store.Record(recordListing, diffID.String(), &known)
 	if err == nil {
 		return &known, nil
 	}

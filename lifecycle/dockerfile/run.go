@@ -32,8 +32,9 @@ type running struct {
 	workdir string
 	network sandbox.Network
 	mounts  []*mount
-	// arch is the architecture of what runs.
-	arch string
+	// arch is the architecture of what runs, and emulator what it needs here; nil for nothing.
+	arch     string
+	emulator *sandbox.Emulator
 }
 
 // scriptPath is where a heredoc that names its interpreter is put.
@@ -75,7 +76,7 @@ func (s *stage) run(ctx context.Context, st *state, c *instructions.RunCommand) 
 		r.mounts = append(r.mounts, one)
 		mounted = append(mounted, one.key...)
 	}
-	key, err := chained(st.chain, "run", r.args, r.script, r.env, r.user, r.workdir, r.network, mounted)
+	key, err := chained(st.chain, "run", r.args, r.script, r.env, r.user, r.workdir, r.network, r.arch, mounted)
 	if err != nil {
 		return err
 	}
@@ -156,11 +157,13 @@ var capabilities = []string{
 	"CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
 }
 
-// makeRun runs a command on what is below and makes a layer of what it changed. The changed files are packed while
-// the next instruction runs on them.
+// makeRun runs a command on what is below and makes a layer of what it changed, unless another build that wants the same
+// was faster: a command that runs twice may leave two different things. The lock is taken when all that the command
+// needs is there, so whoever holds it waits for nobody. The changed files are packed while the next instruction runs on
+// them.
 func (b *builder) makeRun(ctx context.Context, n *node, r *running) (made, error) {
-	emulator, err := sandbox.FindEmulator(r.arch)
-	if err != nil {
+	var err error
+	if r.emulator, err = sandbox.FindEmulator(r.arch); err != nil {
 		return made{}, fmt.Errorf("stage %s is for linux/%s, and to run %s it needs emulation: %w; a stage that compiles for "+
 			"other machines needs none: FROM --platform=$BUILDPLATFORM", r.stage.name(), r.arch, firstLine(r.text), err)
 	}
@@ -168,35 +171,66 @@ func (b *builder) makeRun(ctx context.Context, n *node, r *running) (made, error
 	if err != nil {
 		return made{}, err
 	}
+	if err := r.gather(ctx); err != nil {
+		return made{}, err
+	}
+	unlock, err := b.Store.Lock(ctx, n.key)
+	if err != nil {
+		return made{}, err
+	}
+	if l := n.cached(); l != nil {
+		unlock()
+		return ready(l), nil
+	}
+	dirs, err := b.execute(ctx, r, lower)
+	if err != nil {
+		unlock()
+		return made{}, err
+	}
+	return b.packUpper(ctx, n, dirs, unlock), nil
+}
+
+// gather makes what the mounts show.
+func (r *running) gather(ctx context.Context) error {
+	for _, m := range r.mounts {
+		if m.gather == nil {
+			continue
+		}
+		if _, err := m.gather(ctx); err != nil {
+			return fmt.Errorf("--mount=type=%s: %w", m.Type, err)
+		}
+	}
+	return nil
+}
+
+// execute runs a command and gives its root filesystem.
+func (b *builder) execute(ctx context.Context, r *running, lower []string) (*snapshot.Rootfs, error) {
 	select {
 	case b.slots <- struct{}{}:
 		defer func() { <-b.slots }()
 	case <-ctx.Done():
-		return made{}, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	dirs, err := b.newUpper(lower)
 	if err != nil {
-		return made{}, err
+		return nil, err
 	}
 	p, release, err := r.process(ctx, dirs)
 	if err != nil {
-		return made{}, err
+		return nil, err
 	}
 	defer release()
 	b.count()
 	ctx2, task := progress.Start(ctx, r.stage.name()+": "+firstLine(r.text), 0)
 	p.Stdout = progress.Output(ctx2)
-	p.Stderr, p.Emulator = p.Stdout, emulator
+	p.Stderr, p.Emulator = p.Stdout, r.emulator
 	stubs := newStubs(dirs, p.Mounts)
 	err = b.Sandbox.Run(ctx2, p)
 	task.End(err)
 	if err != nil {
-		return made{}, runError(r, err)
+		return nil, runError(r, err)
 	}
-	if err := stubs.remove(dirs.Upper); err != nil {
-		return made{}, err
-	}
-	return b.packUpper(ctx, n, dirs), nil
+	return dirs, stubs.remove(dirs.Upper)
 }
 
 // lower makes the directories that a chain consists of.
@@ -217,8 +251,8 @@ func (b *builder) lower(ctx context.Context, chain []*node) ([]string, error) {
 	return topFirst(dirs), nil
 }
 
-// packUpper makes the layer in the background.
-func (b *builder) packUpper(ctx context.Context, n *node, dirs *snapshot.Rootfs) made {
+// packUpper makes the layer in the background, and calls packed then.
+func (b *builder) packUpper(ctx context.Context, n *node, dirs *snapshot.Rootfs, packed func()) made {
 	type result struct {
 		layer v1.Layer
 		err   error
@@ -233,8 +267,12 @@ func (b *builder) packUpper(ctx context.Context, n *node, dirs *snapshot.Rootfs)
 	}
 	go func() {
 		defer close(done)
+		defer packed()
 		out.layer, out.err = dirs.Diff(ctx, b.Store, snapshot.DiffOptions{Owner: owner,
-			LayerOptions: store.LayerOptions{Key: n.layerKey(), Need: store.Blob, Compression: b.Compression}})
+			LayerOptions: store.LayerOptions{Need: store.Blob, Compression: b.Compression}})
+		if out.err == nil {
+			out.err = n.remember(out.layer)
+		}
 	}()
 	b.onClose(func() { <-done })
 	return made{dir: dirs.Upper, wait: func() (v1.Layer, error) { <-done; return out.layer, out.err }}

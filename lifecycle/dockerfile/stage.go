@@ -163,7 +163,7 @@ func (s *stage) begin(ctx context.Context) (*state, error) {
 		}
 	}
 	if i, ok := s.b.File.baseStage(s.index, base); ok {
-		below, err := s.b.stages[i].state(ctx)
+		below, err := s.b.stage(i).state(ctx)
 		if err != nil {
 			return nil, err
 		}
