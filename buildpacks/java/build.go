@@ -14,10 +14,12 @@ import (
 
 // builder is the state of one build.
 type builder struct {
-	bc     libcnb.BuildContext
-	app    *kit.App
-	env    kit.Env
-	jdk    jdk
+	bc  libcnb.BuildContext
+	app *kit.App
+	env kit.Env
+	jdk jdk
+	// ahead makes the runtime while the app is built; nil when nothing does.
+	ahead  *linkRun
 	result libcnb.BuildResult
 }
 
@@ -35,6 +37,7 @@ func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
 		return b.result, err
 	}
 	b.env = b.env.With(kit.Env{"JAVA_HOME": b.jdk.Home})
+	defer func() { b.ahead.stop() }()
 	var l *layout
 	var stackJRE bool
 	switch build, file := buildFile(app); build {
@@ -61,6 +64,8 @@ type layout struct {
 	Slices [][]string
 	// Scan are the files and directories whose classes tell the modules of the runtime.
 	Scan []string
+	// Modules are modules that the runtime has anyway.
+	Modules []string
 	// Listen are the variables by which the framework is told its port.
 	Listen []kit.Assignment
 }
@@ -71,7 +76,7 @@ func (b *builder) finish(ctx context.Context, l *layout, stackJRE bool) error {
 	if stackJRE {
 		env.Append("JAVA_TOOL_OPTIONS", " ", strings.Join(jvmOptions(), " "))
 	} else {
-		if err := b.runtime(ctx, l.Scan); err != nil {
+		if err := b.runtime(ctx, l); err != nil {
 			return err
 		}
 		home := filepath.Join(b.bc.Layers.Path, "jre", runtimeDir)

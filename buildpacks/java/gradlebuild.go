@@ -47,6 +47,11 @@ func (b *builder) gradle(ctx context.Context, file string) (*layout, bool, error
 	}
 	env["GRADLE_OPTS"] = strings.TrimSpace(strings.Join(options, " ") + " " + env["GRADLE_OPTS"])
 	args := append([]string{program, "--no-daemon", "--console=plain", "--gradle-user-home", cache.Path, "-x", "test"}, g.Tasks...)
+	if g.kind == kindSpring && !g.stackJRE {
+		if err := b.linkAhead(ctx, ofSpring()); err != nil {
+			return nil, false, err
+		}
+	}
 	kit.Say(b.bc.Logger, "gradle %s", strings.Join(args[1:], " "))
 	err = kit.Command{Args: args, Dir: b.bc.ApplicationPath, Env: env, Out: kit.Out(b.bc.Logger), Why: file + " is there",
 		Advice: []kit.Advice{

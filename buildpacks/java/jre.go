@@ -4,11 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/buildpacks/libcnb/v2"
@@ -80,25 +79,16 @@ func releaseOf(data []byte) string {
 }
 
 // runtime makes the layer of a Java runtime with the modules that the app uses, or takes over that of the previous image.
-func (b *builder) runtime(ctx context.Context, scan []string) error {
-	modules, err := b.usedModules(scan)
+func (b *builder) runtime(ctx context.Context, l *layout) error {
+	modules, err := b.usedModules(l)
 	if err != nil {
 		return err
 	}
-	layer, err := b.bc.Layers.Layer("jre")
+	layer, err := b.bc.Layers.Layer(runtimeLayer)
 	if err != nil {
-		return fmt.Errorf("reading layer jre: %w", err)
+		return fmt.Errorf("reading layer %s: %w", runtimeLayer, err)
 	}
-	args := []string{
-		filepath.Join(b.jdk.Home, "bin", "jlink"), "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "--module-path", filepath.Join(b.jdk.Home, "jmods"),
-		"--add-modules", strings.Join(modules, ","), "--output", filepath.Join(layer.Path, runtimeDir),
-		"--strip-java-debug-attributes", "--no-header-files", "--no-man-pages",
-		// Not compressed: the layer is, better, and classes are loaded faster.
-		"--add-options", strings.Join(jvmOptions(), " "),
-	}
-	sum := sha256.Sum256([]byte(strings.Join(append(args, Version, b.jdk.Version, b.bc.TargetInfo.Arch), "\n")))
-	key := hex.EncodeToString(sum[:])
-	types := libcnb.LayerTypes{Launch: true}
+	key, types := b.runtimeKey(modules), libcnb.LayerTypes{Launch: true}
 	if kit.Made(layer, key) {
 		kit.Say(b.bc.Logger, "Java runtime: the same modules, that of the previous image is used")
 		b.result.Layers = append(b.result.Layers, kit.Mark(layer, types, key))
@@ -108,21 +98,29 @@ func (b *builder) runtime(ctx context.Context, scan []string) error {
 		return err
 	}
 	kit.Say(b.bc.Logger, "jlink: Java %s with %d modules: %s", b.jdk.Version, len(modules), strings.Join(modules, " "))
-	if err := (kit.Command{Args: args, Dir: os.TempDir(), Env: b.env, Out: kit.Out(b.bc.Logger),
-		Why: "the modules that the app uses are known"}).Run(ctx); err != nil {
+	run := b.ahead
+	if b.ahead = nil; run == nil || !slices.Equal(run.modules, modules) {
+		run.stop()
+		run = b.startLink(ctx, modules)
+	}
+	defer run.stop()
+	if err := run.wait(); err != nil {
 		return err
 	}
 	for _, lib := range headful() {
-		if err := os.RemoveAll(filepath.Join(layer.Path, runtimeDir, "lib", lib)); err != nil {
+		if err := os.RemoveAll(filepath.Join(run.dir, "lib", lib)); err != nil {
 			return fmt.Errorf("removing %s from the Java runtime: %w", lib, err)
 		}
+	}
+	if err := os.Rename(run.dir, filepath.Join(layer.Path, runtimeDir)); err != nil {
+		return fmt.Errorf("placing the Java runtime: %w", err)
 	}
 	b.result.Layers = append(b.result.Layers, layer)
 	return nil
 }
 
 // usedModules finds the modules; what is known of archives is kept in a cache layer.
-func (b *builder) usedModules(scan []string) ([]string, error) {
+func (b *builder) usedModules(l *layout) ([]string, error) {
 	cache, err := kit.Cache(b.bc.Layers, "analysis")
 	if err != nil {
 		return nil, err
@@ -132,15 +130,14 @@ func (b *builder) usedModules(scan []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(cache.Path, "modules-"+Version+"-"+b.jdk.Version+".json")
-	u := &usage{jdk: all, known: loadKnown(file), found: map[string]bool{}}
-	for _, name := range scan {
-		if err := u.scan(name); err != nil {
-			return nil, err
-		}
-	}
-	if err := saveKnown(file, u.known); err != nil {
+	anyway, err := all.anyway(l.Modules, kit.Fields(b.env[envModules]))
+	if err != nil {
 		return nil, err
 	}
-	return u.modules(kit.Fields(b.env[envModules]))
+	file := filepath.Join(cache.Path, "modules-"+Version+"-"+b.jdk.Version+".json")
+	u := &usage{jdk: all, known: loadKnown(file), found: map[string]bool{}}
+	if err := u.scan(l.Scan); err != nil {
+		return nil, err
+	}
+	return u.modules(anyway), saveKnown(file, u.known)
 }

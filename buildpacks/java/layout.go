@@ -88,7 +88,7 @@ func (b *builder) explode(s *stage, j *jar, sh shape) (*layout, error) {
 		return nil, fmt.Errorf("verifying the start command: %s names the main class %s, but has no %s", j.Name, sh.Main, file)
 	}
 	order := springOrder(j, sh)
-	l := &layout{Command: []string{"java", sh.Main}, Listen: springPort()}
+	l := &layout{Command: []string{"java", sh.Main}, Listen: springPort(), Modules: ofSpring()}
 	if sh.War {
 		return l, b.explodeWar(s, j, sh, order, l)
 	}

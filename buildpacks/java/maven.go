@@ -68,6 +68,11 @@ func (b *builder) maven(ctx context.Context) (*layout, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
+	if d.app.kind == kindSpring && !d.stackJRE {
+		if err := b.linkAhead(ctx, ofSpring()); err != nil {
+			return nil, false, err
+		}
+	}
 	if err := b.runMaven(ctx, b.bc.ApplicationPath, append(d.mavenArgs(b.env), options...), pomFile+" is there"); err != nil {
 		return nil, false, err
 	}

@@ -3,6 +3,7 @@ package java
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,8 +15,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // jdkModules knows which module of a JDK a class is in.
@@ -95,36 +98,83 @@ func optional(module string) bool {
 
 // usage finds the modules that classes refer to. What was found in an archive is remembered by its digest.
 type usage struct {
-	jdk   *jdkModules
+	jdk *jdkModules
+
+	mu    sync.Mutex
 	known map[string][]string
 	found map[string]bool
 }
 
-// scan adds the modules that a jar or a directory of classes uses.
-func (u *usage) scan(name string) error {
-	info, err := os.Stat(name)
+// scan adds the modules that jars and directories of classes use. It reads several files at once.
+func (u *usage) scan(names []string) error {
+	files, err := classFiles(names)
 	if err != nil {
-		return fmt.Errorf("looking for the modules that %s uses: %w", name, err)
+		return err
 	}
-	if !info.IsDir() {
+	next := make(chan string, len(files))
+	for _, file := range files {
+		next <- file
+	}
+	close(next)
+	errs := make([]error, max(1, runtime.NumCPU()))
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			for file := range next {
+				errs[i] = errors.Join(errs[i], u.file(file))
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// classFiles gives the files with classes below names, large ones first, so that none of them is read alone at the end.
+func classFiles(names []string) ([]string, error) {
+	sizes := map[string]int64{}
+	for _, name := range names {
+		err := filepath.WalkDir(name, func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			info, err := os.Stat(file)
+			if err != nil || !info.Mode().IsRegular() {
+				return err
+			}
+			switch path.Ext(file) {
+			case ".class", ".jar", ".war":
+				sizes[file] = info.Size()
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("looking for the modules that %s uses: %w", name, err)
+		}
+	}
+	return slices.SortedFunc(maps.Keys(sizes), func(a, b string) int { return cmp.Compare(sizes[b], sizes[a]) }), nil
+}
+
+// file adds the modules that a class or an archive uses.
+func (u *usage) file(name string) error {
+	if path.Ext(name) != ".class" {
 		return u.archive(name)
 	}
-	return filepath.WalkDir(name, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		switch path.Ext(file) {
-		case ".class":
-			data, err := os.ReadFile(file)
-			if err != nil {
-				return fmt.Errorf("reading a class: %w", err)
-			}
-			u.class(data, u.found)
-		case ".jar", ".war":
-			return u.archive(file)
-		}
-		return nil
-	})
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("reading a class: %w", err)
+	}
+	found := map[string]bool{}
+	u.class(data, found)
+	u.add(slices.Collect(maps.Keys(found)))
+	return nil
+}
+
+func (u *usage) add(modules []string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, m := range modules {
+		u.found[m] = true
+	}
 }
 
 // archive adds what a jar uses, and the jars in it.
@@ -140,7 +190,9 @@ func (u *usage) archive(name string) error {
 		return fmt.Errorf("looking for the modules that %s uses: %w", name, err)
 	}
 	digest := hex.EncodeToString(h.Sum(nil))
+	u.mu.Lock()
 	modules, ok := u.known[digest]
+	u.mu.Unlock()
 	if !ok {
 		found := map[string]bool{}
 		z, err := zip.NewReader(f, size)
@@ -149,11 +201,11 @@ func (u *usage) archive(name string) error {
 		}
 		u.entries(z, found, true)
 		modules = slices.Sorted(maps.Keys(found))
+		u.mu.Lock()
 		u.known[digest] = modules
+		u.mu.Unlock()
 	}
-	for _, m := range modules {
-		u.found[m] = true
-	}
+	u.add(modules)
 	return nil
 }
 
@@ -209,22 +261,40 @@ func fromJDK(name []byte) bool {
 	return false
 }
 
-// modules gives the modules that an app needs of a JDK, sorted. extra are the user's.
-func (u *usage) modules(extra []string) ([]string, error) {
-	all := map[string]bool{}
-	for _, m := range usual() {
-		if u.jdk.names[m] {
-			all[m] = true
-		}
-	}
-	maps.Copy(all, u.found)
-	for _, m := range extra {
-		if !u.jdk.names[m] {
-			return nil, reject("%s names the module %s, which the JDK does not have", envModules, m)
-		}
+// modules gives the modules of an app's runtime, sorted: those that it uses, and those that it gets anyway.
+func (u *usage) modules(anyway []string) []string {
+	all := maps.Clone(u.found)
+	for _, m := range anyway {
 		all[m] = true
 	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// anyway gives the modules that are in a runtime whatever the classes refer to, sorted: the usual ones, those of the app's
+// framework, and the user's.
+func (m *jdkModules) anyway(framework, user []string) ([]string, error) {
+	all := map[string]bool{}
+	for _, name := range slices.Concat(usual(), framework) {
+		if m.names[name] {
+			all[name] = true
+		}
+	}
+	for _, name := range user {
+		if !m.names[name] {
+			return nil, reject("%s names the module %s, which the JDK does not have", envModules, name)
+		}
+		all[name] = true
+	}
 	return slices.Sorted(maps.Keys(all)), nil
+}
+
+// ofSpring are the modules that every app with Spring Boot gets: what its starters for the web refer to. So the runtimes of
+// all such apps are one layer, and it is made while Maven runs.
+func ofSpring() []string {
+	return []string{
+		"java.compiler", "java.desktop", "java.net.http", "java.prefs", "java.rmi", "java.scripting", "java.security.jgss",
+		"java.sql", "java.sql.rowset", "java.xml", "jdk.security.auth",
+	}
 }
 
 // loadKnown reads what earlier builds found out; nothing when that cannot be read.
