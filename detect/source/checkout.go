@@ -55,6 +55,9 @@ func (c *checkout) run(ctx context.Context, subdir, to string, level int) (strin
 	if err := c.dir(ctx, tree, from, to); err != nil {
 		return "", err
 	}
+	if c.noSubmodules {
+		c.submodules = nil
+	}
 	for _, s := range c.submodules {
 		if err := c.submodule(ctx, top, s, level); err != nil {
 			return "", fmt.Errorf("fetching the submodule %q: %w", s.from, err)
@@ -117,6 +120,9 @@ func (c *checkout) entry(ctx context.Context, e object.TreeEntry, from, to strin
 		if err := c.root.Mkdir(to, 0o755); err != nil {
 			return fmt.Errorf("making the directory %q: %w", to, pathCause(err))
 		}
+		if err := c.root.Chmod(to, 0o755); err != nil { // whatever the umask is
+			return err
+		}
 		if e.Mode == filemode.Submodule {
 			c.submodules = append(c.submodules, entry)
 			return nil
@@ -160,6 +166,9 @@ func (c *checkout) file(ctx context.Context, e gitEntry, mode fs.FileMode) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
+	if err := out.Chmod(mode); err != nil { // whatever the umask is
+		return err
+	}
 	var content io.Reader = contextReader{ctx, in}
 	if blob.Size < lfsMaxSize {
 		data, err := io.ReadAll(io.LimitReader(content, lfsMaxSize))

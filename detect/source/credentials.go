@@ -3,6 +3,7 @@ package source
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net/url"
@@ -19,7 +20,8 @@ type login struct{ user, password string }
 // some of them starts a program.
 //
 //  1. what the URL holds;
-//  2. S2I_GIT_USERNAME and S2I_GIT_PASSWORD, for the host of the source itself (not for submodules elsewhere);
+//  2. S2I_GIT_USERNAME and S2I_GIT_PASSWORD, or what other tools read: GIT_AUTH_TOKEN.HOST, GIT_AUTH_TOKEN, GIT_TOKEN,
+//     GIT_USERNAME and GIT_PASSWORD; for the host of the source itself (not for submodules elsewhere);
 //  3. none;
 //  4. ~/.netrc (or the file that NETRC names), by host;
 //  5. git's credential helpers and GIT_ASKPASS, by "git credential fill" when git is installed.
@@ -35,14 +37,8 @@ func logins(ctx context.Context, u *url.URL, o Options, home bool) func() (*logi
 		given.password, _ = u.User.Password()
 	}
 	if given.password == "" && home {
-		if password := o.Getenv("S2I_GIT_PASSWORD"); password != "" {
-			given.password = password
-			if user := o.Getenv("S2I_GIT_USERNAME"); user != "" {
-				given.user = user
-			}
-			if given.user == "" {
-				given.user = "git" // hosts that take tokens ignore it
-			}
+		if l := environmentLogin(o.Getenv, u.Host); l != nil {
+			given.password, given.user = l.password, cmp.Or(l.user, given.user, "git") // hosts that take tokens ignore it
 		}
 	}
 	if *given != (login{}) {
@@ -58,6 +54,22 @@ func logins(ctx context.Context, u *url.URL, o Options, home bool) func() (*logi
 		}
 		return nil, false
 	}
+}
+
+// environmentLogin is the login that the environment has for a host; nil when it has none.
+func environmentLogin(getenv func(string) string, host string) *login {
+	for _, l := range []login{
+		{getenv("S2I_GIT_USERNAME"), getenv("S2I_GIT_PASSWORD")},
+		{"x-access-token", getenv("GIT_AUTH_TOKEN." + host)},
+		{"x-access-token", getenv("GIT_AUTH_TOKEN")},
+		{"x-access-token", getenv("GIT_TOKEN")},
+		{getenv("GIT_USERNAME"), getenv("GIT_PASSWORD")},
+	} {
+		if l.password != "" {
+			return &l
+		}
+	}
+	return nil
 }
 
 // netrcLogin looks a host up in the user's netrc file; nil when it is not there.

@@ -65,7 +65,11 @@ func download(ctx context.Context, r Ref, o Options, path string) (err error) {
 		return fmt.Errorf("keeping the archive: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	d := &downloader{opts: o, url: u, file: f}
+	d := &downloader{opts: o, file: f, sign: signer(u, o)}
+	if u, err = objectURL(u, o.Getenv); err != nil {
+		return err
+	}
+	d.url = u
 	if u.User != nil {
 		password, _ := u.User.Password()
 		d.login = &login{user: u.User.Username(), password: password}
@@ -78,7 +82,7 @@ func download(ctx context.Context, r Ref, o Options, path string) (err error) {
 			return nil
 		}
 		var status *statusError
-		if errors.As(err, &status) && d.login == nil && status.code >= 401 && status.code <= 404 {
+		if errors.As(err, &status) && d.login == nil && d.sign == nil && status.code >= 401 && status.code <= 404 {
 			if d.login = netrcLogin(o.Getenv, u.Hostname()); d.login != nil {
 				try--
 				continue
@@ -100,6 +104,7 @@ type downloader struct {
 	opts  Options
 	url   *url.URL
 	login *login
+	sign  func(context.Context, *http.Request) error // nil when nothing does
 	file  *os.File
 	have  int64  // bytes in the file
 	etag  string // of what they are from
@@ -118,6 +123,11 @@ func (d *downloader) fetch(ctx context.Context) (err error) {
 	if d.have > 0 && d.etag != "" {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.have))
 		req.Header.Set("If-Range", d.etag)
+	}
+	if d.sign != nil {
+		if err := d.sign(ctx, req); err != nil {
+			return err
+		}
 	}
 	res, err := d.opts.Client.Do(req)
 	if err != nil {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,15 +46,23 @@ func (t *Tree) clone(ctx context.Context, r Ref) error {
 		return err
 	}
 	defer root.Close()
-	g := &gitSource{opts: t.opts, temp: temp, root: root, top: r.Location}
-	c, err := g.fetch(ctx, r.Location, r.Revision)
+	g := &gitSource{opts: t.opts, temp: temp, root: root, top: r.Location, noSubmodules: r.NoSubmodules}
+	c, err := g.fetch(ctx, r.Location, cmp.Or(r.Revision, r.Commit))
 	if err != nil {
 		return err
+	}
+	if !strings.HasPrefix(c.hash.String(), r.Commit) {
+		return fmt.Errorf("it is at commit %s, not at %s as asked for", c.hash, r.Commit)
 	}
 	w := &checkout{gitSource: g, location: r.Location, commit: c}
 	subdir, err := w.run(ctx, r.Subdir, "", 0)
 	if err != nil {
 		return fmt.Errorf("writing the files of commit %s: %w", c.hash, err)
+	}
+	if r.KeepGit || t.opts.KeepGit {
+		if err := keepGit(c, filepath.Join(dir, ".git"), Redact(r.Location)); err != nil {
+			return fmt.Errorf("keeping the repository: %w", err)
+		}
 	}
 	g.warn(ctx)
 	version := map[string]any{"commit": c.hash.String()}
@@ -75,9 +84,11 @@ type gitSource struct {
 	root  *os.Root // where the files go
 	top   string   // the location of the source itself
 	count int      // repositories fetched
-	used  archive.Limits
-	lfs   []string // files whose content is elsewhere
-	gone  []string // submodules without an address
+	// noSubmodules leaves the directories of submodules empty.
+	noSubmodules bool
+	used         archive.Limits
+	lfs          []string // files whose content is elsewhere
+	gone         []string // submodules without an address
 }
 
 // take counts one more entry of size bytes.

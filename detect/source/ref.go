@@ -36,6 +36,10 @@ type Ref struct {
 	Subdir string
 	// SHA256 is the checksum in hex that the archive must have; empty means any.
 	SHA256 string
+	// Commit is what the revision must be, as the beginning of its hash; empty means any.
+	Commit string
+	// KeepGit keeps the repository in the directory .git, and NoSubmodules leaves submodules empty.
+	KeepGit, NoSubmodules bool
 }
 
 var (
@@ -73,10 +77,12 @@ func parseRef(s string) (Ref, error) {
 		return gitRef(location[len("git+"):], fragment)
 	case scheme == "ssh" || scheme == "git" || scheme == "file":
 		return gitRef(location, fragment)
+	case scheme == "s3" || scheme == "gs":
+		return bucketRef(location, fragment)
 	case scheme == "http" || scheme == "https":
 		return urlRef(location, fragment)
 	case scheme != "":
-		return Ref{}, fmt.Errorf("the scheme %q is none of https, http, ssh, git, file", scheme)
+		return Ref{}, fmt.Errorf("the scheme %q is none of https, http, ssh, git, file, s3, gs", scheme)
 	case scpForm.MatchString(location):
 		return Ref{Kind: Git, Location: location}.withFragment(fragment)
 	}
@@ -100,7 +106,11 @@ func gitRef(location, fragment string) (Ref, error) {
 	default:
 		return Ref{}, fmt.Errorf("git over %q is not supported; use https or ssh", u.Scheme)
 	}
-	return Ref{Kind: Git, Location: location}.withFragment(fragment)
+	r, err := Ref{Kind: Git, Location: location}.withFragment(fragment)
+	if err != nil {
+		return r, err
+	}
+	return r.withQuery(u)
 }
 
 // urlRef decides between a repository and an archive by what the URL looks like; openURL asks the server when that
@@ -115,7 +125,7 @@ func urlRef(location, fragment string) (Ref, error) {
 	case archiveName(u.Path) || strings.HasPrefix(fragment, "sha256="):
 		r.Kind = Archive
 	case strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), ".git"):
-		r.Kind = Git
+		return gitRef(location, fragment)
 	case u.RawQuery != "":
 		r.Kind = Archive
 	}

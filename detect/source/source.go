@@ -10,6 +10,7 @@
 //	s2i build https://example.com/team/app.git     a git repository: https, ssh, git@host:path, file
 //	s2i build https://example.com/team/app.git#v1.2:services/api    branch, tag or commit, and a directory in it
 //	s2i build ./repo#v1.2                          a commit of a repository on this machine, not its working tree
+//	s2i build 's3://bucket/app.tgz'                an archive in S3 or Google Cloud Storage (gs://)
 //	s2i build -                                    any of the archives, on standard input
 //
 // # What belongs to the tree
@@ -71,6 +72,14 @@ type Options struct {
 	Descriptor string
 	// Ignore holds further patterns of what to leave out, in the syntax of .s2iignore.
 	Ignore []string
+	// Raw gives the files as they are in Tree.Dir, for builds from Dockerfiles: nothing is ignored or refused, there are
+	// no Entries and no Descriptor, and an archive's only directory is not its top.
+	Raw bool
+	// Lone is what a download or standard input is called that is no archive but text: it becomes the only file. Empty:
+	// that is an error.
+	Lone string
+	// KeepGit keeps the repository of a source from git in the directory .git.
+	KeepGit bool
 	// Records remembers the digests of unchanged trees; nil means that every digest is computed from content.
 	Records Records
 	// Stdin is read for the source "-"; nil means os.Stdin.
@@ -183,6 +192,9 @@ func (t *Tree) load(ctx context.Context, dir, subdir string) error {
 			return fmt.Errorf("opening the directory %q of the source: there is no such directory in it", subdir)
 		}
 		return fmt.Errorf("opening the directory %q of the source: %w", subdir, err)
+	}
+	if t.opts.Raw {
+		return nil
 	}
 	if t.Descriptor, err = readDescriptor(t.root, t.opts.Descriptor); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/mikelolasagasti/xz"
@@ -72,11 +73,15 @@ func (t *Tree) unpackArchive(ctx context.Context, r Ref) error {
 		return err
 	}
 	defer root.Close()
-	u := &unpacker{root: root, limits: t.opts.Limits, spool: spool, sha256: r.SHA256, jobs: t.opts.Jobs}
+	u := &unpacker{root: root, limits: t.opts.Limits, spool: spool, sha256: r.SHA256, jobs: t.opts.Jobs,
+		raw: t.opts.Raw, lone: t.opts.Lone}
 	if err := u.unpack(ctx, in); err != nil {
 		return err
 	}
 	_ = os.Remove(spool)
+	if t.opts.Raw {
+		return t.load(ctx, dir, r.Subdir)
+	}
 	return t.load(ctx, dir, u.subdir(r.Subdir))
 }
 
@@ -87,6 +92,8 @@ type unpacker struct {
 	spool  string // where to keep an archive that cannot be read as it comes
 	sha256 string
 	jobs   int
+	raw    bool
+	lone   string
 }
 
 func (u *unpacker) unpack(ctx context.Context, in io.Reader) (err error) {
@@ -170,11 +177,28 @@ func (u *unpacker) tar(ctx context.Context, in *bufio.Reader) error {
 		return fmt.Errorf("decompressing it: %w", err)
 	}
 	if !isTar(head) {
+		if u.lone != "" && utf8.Valid(head[:max(0, len(head)-utf8.UTFMax)]) && !bytes.Contains(head, []byte{0}) {
+			return u.text(inner)
+		}
 		return fmt.Errorf("it is neither tar (plain, gzip, zstd, xz, bzip2) nor zip: it starts with %.32q", head)
 	}
-	return archive.Extract(ctx, inner, u.root, archive.ExtractOptions{
-		Limits: u.limits, Whiteouts: archive.WhiteoutsRefuse, Keep: wanted,
-	})
+	o := archive.ExtractOptions{Limits: u.limits, Whiteouts: archive.WhiteoutsRefuse, Keep: wanted}
+	if u.raw {
+		o.Keep = nil
+	}
+	return archive.Extract(ctx, inner, u.root, o)
+}
+
+// text writes what is no archive as the only file.
+func (u *unpacker) text(in io.Reader) error {
+	data, err := io.ReadAll(io.LimitReader(in, maxRulesFile+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxRulesFile {
+		return fmt.Errorf("it is no archive, and larger than %d bytes", maxRulesFile)
+	}
+	return u.root.WriteFile(u.lone, data, 0o644)
 }
 
 // decompress finds out by the first bytes how a stream is compressed.
