@@ -1,11 +1,12 @@
-package kit
+package kit_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"s2i/buildpacks/kit"
+	"s2i/buildpacks/kit/kittest"
 )
 
 func TestFrontend(t *testing.T) {
@@ -23,24 +24,10 @@ func TestFrontend(t *testing.T) {
 			"src/main/frontend/package.json": build, "other/package.json": build}, []string{"client", "src/main/frontend"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			for name, text := range c.files {
-				file := filepath.Join(dir, name)
-				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			app, err := OpenApp(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer app.Close()
+			app := kittest.Open(t, c.files)
 			var got []string
-			for _, w := range Frontend(app) {
-				if w.Name != FrontendName || !w.Optional {
+			for _, w := range kit.Frontend(app) {
+				if w.Name != kit.FrontendName || !w.Optional {
 					t.Errorf("got %+v", w)
 				}
 				got = append(got, w.Metadata["dir"].(string))

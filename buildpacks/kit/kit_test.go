@@ -15,33 +15,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"s2i/buildpacks/kit"
+	"s2i/buildpacks/kit/kittest"
 )
-
-func openApp(t *testing.T, files map[string]string) *kit.App {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	app, err := kit.OpenApp(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = app.Close() })
-	return app
-}
 
 func TestAppStaysInside(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("secret"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	app := openApp(t, map[string]string{"real": "text", "sub/x": "x"})
+	app := kittest.Open(t, map[string]string{"real": "text", "sub/x": "x"})
 	links := map[string]string{"inside": "real", "absolute": secret, "up": "../../../../../../../../etc/passwd", "loop": "loop"}
 	for name, target := range links {
 		if err := os.Symlink(target, filepath.Join(app.Dir, name)); err != nil {
@@ -71,7 +53,7 @@ func TestAppStaysInside(t *testing.T) {
 }
 
 func TestAppReadIsBounded(t *testing.T) {
-	app := openApp(t, map[string]string{"big": ""})
+	app := kittest.Open(t, map[string]string{"big": ""})
 	if err := os.Truncate(filepath.Join(app.Dir, "big"), kit.MaxFile+1); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +63,7 @@ func TestAppReadIsBounded(t *testing.T) {
 }
 
 func TestAppJSON(t *testing.T) {
-	app := openApp(t, map[string]string{"bad.json": "{\n  \"a\": 1,\n  \"b\" 2\n}"})
+	app := kittest.Open(t, map[string]string{"bad.json": "{\n  \"a\": 1,\n  \"b\" 2\n}"})
 	var v any
 	if err := app.JSON("bad.json", &v); err == nil || !strings.Contains(err.Error(), "bad.json:3") {
 		t.Errorf("the error does not say where: %v", err)

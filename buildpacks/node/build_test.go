@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"s2i/buildpacks/kit"
+	"s2i/buildpacks/kit/kittest"
 )
 
 // fakeNpm stands for npm: it installs two packages, one of them for development only, unless it is told not to.
@@ -57,7 +58,7 @@ func (b *bench) build(t *testing.T) (map[string]libcnb.Layer, libcnb.BuildResult
 	if err := os.RemoveAll(b.dir); err != nil {
 		t.Fatal(err)
 	}
-	b.app.write(t, b.dir)
+	kittest.Write(t, b.dir, b.app)
 	if err := os.WriteFile(b.calls, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +229,7 @@ func TestBuildThatChangesPackages(t *testing.T) {
 
 func TestBinaryCommand(t *testing.T) {
 	dir := t.TempDir()
-	files{"node_modules/a/x": "\x7fELF...", "node_modules/a/y": "#!/usr/bin/env node\n", "node_modules/a/z": ""}.write(t, dir)
+	kittest.Write(t, dir, files{"node_modules/a/x": "\x7fELF...", "node_modules/a/y": "#!/usr/bin/env node\n", "node_modules/a/z": ""})
 	got, err := markBinaries(dir, map[string]string{
 		"x": "node_modules/a/x", "y": "node_modules/a/y", "z": "node_modules/a/z", "none": "node_modules/a/none"})
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"s2i/buildpacks/kit/kittest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -40,8 +42,8 @@ func placed(t *testing.T, app, installation files, main string) (map[string]stri
 	t.Helper()
 	p := app.project(t)
 	from, to := t.TempDir(), t.TempDir()
-	app.write(t, from)
-	installation.write(t, from)
+	kittest.Write(t, from, app)
+	kittest.Write(t, from, installation)
 	m, err := p.find(main)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +157,7 @@ func TestClosureOfPnpm(t *testing.T) {
 // TestClosureStaysInside installs links and names that lead out of the installation.
 func TestClosureStaysInside(t *testing.T) {
 	outside := t.TempDir()
-	files{"package.json": `{}`, "secret": "x"}.write(t, outside)
+	kittest.Write(t, outside, files{"package.json": `{}`, "secret": "x"})
 	app := files{"package.json": `{"dependencies": {"up": "1", "abs": "1", "../../x": "1", "": "1", "loop": "1", "/etc": "1"}}`}
 	got, _ := placed(t, app, files{
 		"node_modules/up": "->../../../../../../../../etc", "node_modules/abs": "->" + outside, "node_modules/loop": "->loop",

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"s2i/buildpacks/kit"
+	"s2i/buildpacks/kit/kittest"
 )
 
 // with gives a package.json with these dependencies and scripts.
@@ -221,8 +222,8 @@ func FuzzAngular(f *testing.F) {
 // TestWorkTree checks that scripts get all sources, and that what they make, change and remove reaches the app.
 func TestWorkTree(t *testing.T) {
 	layer, app := t.TempDir(), t.TempDir()
-	files{"node_modules/a/index.js": "installed", "p/node_modules/b/x": "", "old.js": "", "p/old.js": ""}.write(t, layer)
-	files{"src/a.js": "a", "gone.js": "", "p/p.js": "", "link": "->src/a.js", "same.js": ""}.write(t, app)
+	kittest.Write(t, layer, files{"node_modules/a/index.js": "installed", "p/node_modules/b/x": "", "old.js": "", "p/old.js": ""})
+	kittest.Write(t, app, files{"src/a.js": "a", "gone.js": "", "p/p.js": "", "link": "->src/a.js", "same.js": ""})
 	w := &workTree{dir: layer, app: app, homes: []string{".", "p"}}
 	if err := w.fill(); err != nil {
 		t.Fatal(err)
@@ -236,7 +237,7 @@ func TestWorkTree(t *testing.T) {
 	if err := os.Remove(filepath.Join(layer, "gone.js")); err != nil {
 		t.Fatal(err)
 	}
-	files{"dist/made.js": "made", ".next/cache/x": "", "abs": "->" + layer + "/dist/made.js", "p/node_modules/.cache/y": ""}.write(t, layer)
+	kittest.Write(t, layer, files{"dist/made.js": "made", ".next/cache/x": "", "abs": "->" + layer + "/dist/made.js", "p/node_modules/.cache/y": ""})
 	if err := os.WriteFile(filepath.Join(layer, "src/a.js"), []byte("changed"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -260,13 +261,12 @@ func TestWorkTree(t *testing.T) {
 }
 
 func TestPrune(t *testing.T) {
-	dir := t.TempDir()
-	files{
+	dir := kittest.Dir(t, files{
 		"node_modules/@img/sharp-linuxmusl-x64/package.json": `{"os": ["linux"], "libc": ["musl"]}`,
 		"node_modules/@img/sharp-linux-x64/package.json":     `{"os": ["linux"], "libc": ["glibc"]}`,
 		"node_modules/fake-darwin/package.json":              `{"os": ["darwin"]}`,
 		"node_modules/detect-musl/package.json":              `{"os": ["!win32"]}`,
-	}.write(t, dir)
+	})
 	b := &builder{bc: libcnb.BuildContext{Logger: kit.Log{}}, d: &decision{project: files{"package.json": "{}"}.project(t)}}
 	if err := b.prune(dir); err != nil {
 		t.Fatal(err)
@@ -278,11 +278,10 @@ func TestPrune(t *testing.T) {
 }
 
 func TestPatches(t *testing.T) {
-	dir := t.TempDir()
-	files{
+	dir := kittest.Dir(t, files{
 		"node_modules/@sveltejs/kit/src/core/config/options.js":                      "name: string(Date.now().toString()),",
 		"node_modules/.pnpm/@nuxt+schema@4.0.0/node_modules/@nuxt/schema/dist/i.mjs": `x ? "test" : randomUUID()`,
-	}.write(t, dir)
+	})
 	b := &builder{bc: libcnb.BuildContext{Logger: kit.Log{}}, d: &decision{project: files{"package.json": "{}"}.project(t)}}
 	if err := b.patchPackages(dir); err != nil {
 		t.Fatal(err)
@@ -310,7 +309,7 @@ func TestHostile(t *testing.T) {
 		"d/e/f/package.json": "{",
 	}
 	dir := t.TempDir()
-	app.write(t, dir)
+	kittest.Write(t, dir, app)
 	_, err := Detect(libcnb.DetectContext{ApplicationPath: dir, Logger: kit.Log{To: &bytes.Buffer{}}})
 	var refused *refusal
 	if errors.As(err, &refused) {
@@ -324,8 +323,8 @@ func TestHostile(t *testing.T) {
 func TestPreviewKeys(t *testing.T) {
 	dir := t.TempDir()
 	old := strings.Repeat("0", 32)
-	files{"prerender-manifest.json": `{"preview": {"previewModeId": "` + old + `"}}`, "server/middleware-manifest.json": `"` + old + `"`,
-		"cache/x": old}.write(t, dir)
+	kittest.Write(t, dir, files{"prerender-manifest.json": `{"preview": {"previewModeId": "` + old + `"}}`, "server/middleware-manifest.json": `"` + old + `"`,
+		"cache/x": old})
 	keys := previewKeys([]byte("seed"))
 	if err := replacePreviewKeys(dir, keys); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,40 +12,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"s2i/buildpacks/kit"
+	"s2i/buildpacks/kit/kittest"
 )
 
 // files are an app, by path. A text that begins with "->" is the target of a symlink.
 type files map[string]string
 
-func (f files) write(t *testing.T, dir string) {
-	t.Helper()
-	for name, text := range f {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		var err error
-		if target, ok := strings.CutPrefix(text, "->"); ok {
-			err = os.Symlink(target, file)
-		} else {
-			err = os.WriteFile(file, []byte(text), 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func (f files) open(t *testing.T) *kit.App {
 	t.Helper()
-	dir := t.TempDir()
-	f.write(t, dir)
-	app, err := kit.OpenApp(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = app.Close() })
-	return app
+	return kittest.Open(t, f)
 }
 
 func (f files) project(t *testing.T) *project {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"s2i/buildpacks/kit"
+	"s2i/buildpacks/kit/kittest"
 )
 
 // elf makes the headers of a file: its type, machine, interpreter, and whether it says that it is a program.
@@ -84,16 +85,7 @@ type files map[string]string
 
 func (f files) dir(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range f {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	return kittest.Dir(t, f)
 }
 
 func TestDetect(t *testing.T) {

@@ -2,8 +2,6 @@ package ruby
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,23 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"s2i/buildpacks/kit"
+	"s2i/buildpacks/kit/kittest"
 )
 
 type files = map[string]string
 
 func write(t testing.TB, all files) string {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range all {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	return kittest.Dir(t, all)
 }
 
 func detect(t testing.TB, all files, env kit.Env) (said string, result libcnb.DetectResult, err error) {

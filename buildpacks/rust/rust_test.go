@@ -3,8 +3,6 @@ package rust
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"s2i/buildpacks/kit"
+	"s2i/buildpacks/kit/kittest"
 )
 
 // files are an app, by path.
@@ -20,21 +19,7 @@ type files map[string]string
 
 func (f files) open(t *testing.T) *kit.App {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range f {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	app, err := kit.OpenApp(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = app.Close() })
-	return app
+	return kittest.Open(t, f)
 }
 
 const mainFile = "fn main() {}\n"

@@ -2,7 +2,6 @@ package static
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"github.com/buildpacks/libcnb/v2"
 
 	"s2i/buildpacks/kit"
+	"s2i/buildpacks/kit/kittest"
 )
 
 func TestDetect(t *testing.T) {
@@ -37,16 +37,7 @@ func TestDetect(t *testing.T) {
 		{"setting", map[string]string{"index.html": ""}, map[string]string{envIndexFallback: "maybe"}, false, "neither true nor false"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			for name, text := range c.files {
-				file := filepath.Join(dir, name)
-				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
+			dir := kittest.Dir(t, c.files)
 			var out bytes.Buffer
 			result, err := Detect(libcnb.DetectContext{ApplicationPath: dir, Logger: kit.Log{To: &out},
 				Platform: libcnb.Platform{Environment: c.env}})
