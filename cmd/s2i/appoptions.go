@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +34,7 @@ func appOptions(c *cli.Context) (create.AppOptions, error) {
 	if a.Network, err = network(c); err != nil {
 		return a, err
 	}
-	if a.Target, err = parseTarget(c.String("platform")); err != nil {
+	if a.Target, err = onePlatform(c); err != nil {
 		return a, err
 	}
 	if a.Env, err = buildEnv(c.StringSlice("env-file"), c.StringSlice("env")); err != nil {
@@ -71,22 +70,6 @@ func packages(names []string, phase string) []lifecycle.Require {
 		requires = append(requires, lifecycle.Require{Name: name, Metadata: map[string]any{phase: true, "version-source": "--" + phase + "-package"}})
 	}
 	return requires
-}
-
-// parseTarget reads --platform. Only this machine's can be built for.
-func parseTarget(s string) (lifecycle.Target, error) {
-	parts := strings.Split(s, "/")
-	if len(parts) < 2 || len(parts) > 3 || parts[0] != "linux" {
-		return lifecycle.Target{}, usageError("--platform %s is not linux/ARCH", s)
-	}
-	t := lifecycle.Target{OS: parts[0], Arch: parts[1]}
-	if len(parts) == 3 {
-		t.Variant = parts[2]
-	}
-	if t.Arch != runtime.GOARCH {
-		return t, usageError("--platform %s: buildpacks run natively, and this machine is linux/%s; build on a machine of that kind", s, runtime.GOARCH)
-	}
-	return t, nil
 }
 
 // buildEnv reads env files and then single variables; a later one wins.

@@ -60,7 +60,11 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 	}
 	defer closeSource()
 	started := time.Now()
-	result, err := create.Run(ctx, o)
+	targets, err := platforms(c)
+	if err != nil {
+		return err
+	}
+	result, err := create.RunAll(ctx, o, targets)
 	if fallsBack(c, err, o.Tree.Dir) {
 		progress.Note(ctx, "no buildpack builds this app; its Dockerfile does")
 		return buildDockerfile(ctx, c, t, o.Tree.Dir)
@@ -80,7 +84,14 @@ func buildOptions(ctx context.Context, c *cli.Context, t *tools, src string) (o 
 	if o.App, err = appOptions(c); err != nil {
 		return o, nil, err
 	}
-	if o.Check, err = smokeCheck(c, t, o.App.Target); err != nil {
+	targets, err := platforms(c)
+	if err != nil {
+		return o, nil, err
+	}
+	if o.Check, err = smokeCheck(c, t, targets); err != nil {
+		return o, nil, err
+	}
+	if o.Assembly, err = assembly(c); err != nil {
 		return o, nil, err
 	}
 	if o.Refs, err = parseRefs(c.StringSlice("tag")); err != nil {

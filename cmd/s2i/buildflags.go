@@ -1,8 +1,6 @@
 package main
 
 import (
-	"runtime"
-
 	"github.com/urfave/cli/v2"
 )
 
@@ -36,7 +34,7 @@ func appFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "build-package", Usage: "a stack package or Debian package `NAME` to add to the build; repeatable"},
 		&cli.StringFlag{Name: "descriptor", Aliases: []string{"d"}, Usage: "the project descriptor `FILE` (default: project.toml in the source)"},
 		&cli.StringSliceFlag{Name: "ignore", Usage: "one more `PATTERN` of files to leave out, as in .s2iignore; repeatable"},
-		&cli.StringFlag{Name: "platform", Usage: "the `OS/ARCH` to build for", Value: "linux/" + runtime.GOARCH},
+		&cli.StringSliceFlag{Name: "platform", Usage: "the `OS/ARCH` to build for (default: this machine's); several, separated by commas or repeated, give an index"},
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"s2i/lifecycle/create"
 	"s2i/lifecycle/dockerfile"
 	"s2i/lifecycle/dockerfile/check"
+	"s2i/lifecycle/image"
 )
 
 // dockerfileFlags are about builds from Dockerfiles.
@@ -33,7 +34,7 @@ func dockerfileFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "build-context", Usage: "a named context, `NAME=DIR`, NAME=docker-image://REF or NAME=oci-layout://DIR; repeatable"},
 		&cli.StringSliceFlag{Name: "add-host", Usage: "a line for /etc/hosts while the Dockerfile is built, `NAME:ADDRESS`; repeatable"},
 		&cli.StringSliceFlag{Name: "ssh", Usage: "an ssh agent for the Dockerfile: `default` or NAME=SOCKET; repeatable"},
-		&cli.StringSliceFlag{Name: "annotation", Usage: "an annotation of the manifest, `NAME=VALUE`; repeatable"},
+		&cli.StringSliceFlag{Name: "annotation", Usage: "an annotation of the manifest, `NAME=VALUE`, or index:NAME=VALUE, manifest-descriptor:…, manifest[linux/arm64]:…; repeatable"},
 		&cli.StringSliceFlag{Name: "no-cache-filter", Usage: "build this `STAGE` of the Dockerfile anew; repeatable"},
 	}
 }
@@ -71,7 +72,15 @@ func buildDockerfile(ctx context.Context, c *cli.Context, t *tools, dir string) 
 		return err
 	}
 	defer closeAll()
-	check, err := smokeCheck(c, t, o.Platform)
+	targets, err := platforms(c)
+	if err != nil {
+		return err
+	}
+	together, err := assembly(c)
+	if err != nil {
+		return err
+	}
+	check, err := smokeCheck(c, t, targets)
 	if err != nil {
 		return err
 	}
@@ -85,22 +94,21 @@ func buildDockerfile(ctx context.Context, c *cli.Context, t *tools, dir string) 
 		}
 	}
 	started := time.Now()
-	built, err := dockerfile.Build(ctx, o)
+	built, err := dockerfile.BuildAll(ctx, o, targets)
 	if err != nil {
 		return lifecycle.WithCode(lifecycle.ExitBuild, err)
 	}
-	digest, err := built.Image.Digest()
-	if err != nil {
-		return err
-	}
-	if check != nil {
-		if err := check(ctx, built.Image); err != nil {
-			return err
+	result := &create.Result{Known: built[0].Ran == 0}
+	for i, b := range built {
+		if check != nil {
+			if err := check(ctx, b.Image); err != nil {
+				return err
+			}
 		}
+		result.Images = append(result.Images, image.Member{Platform: targets[i], Image: b.Image})
 	}
-	result := &create.Result{Image: built.Image, Digest: digest, Known: built.Ran == 0}
-	if result.Published, err = t.images.Publish(ctx, built.Image, refs); err != nil {
-		return lifecycle.WithCode(lifecycle.ExitExport, err)
+	if err := result.Publish(ctx, t.images, together, refs); err != nil {
+		return err
 	}
 	if err := writeResults(c, result, time.Since(started)); err != nil {
 		return err
@@ -119,9 +127,6 @@ func dockerfileOptions(ctx context.Context, c *cli.Context, t *tools, dir string
 		NoCacheStages: c.StringSlice("no-cache-filter"), Compression: app.Compression, Created: app.Created}
 	o.Offline, o.Git = c.Bool("offline"), repositories(t)
 	if o.Args, err = buildArgs(c.StringSlice("build-arg")); err != nil {
-		return o, nil, err
-	}
-	if o.Annotations, err = pairs("--annotation", c.StringSlice("annotation")); err != nil {
 		return o, nil, err
 	}
 	if o.Hosts, err = hosts(c.StringSlice("add-host")); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/urfave/cli/v2"
 
@@ -117,4 +116,4 @@ func targetOf(a lifecycle.Analyzed) lifecycle.Target {
 }
 
 // hostTarget is the platform of this machine.
-func hostTarget() lifecycle.Target { return lifecycle.Target{OS: "linux", Arch: runtime.GOARCH} }
+func hostTarget() lifecycle.Target { return lifecycle.HostTarget() }

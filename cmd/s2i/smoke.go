@@ -8,7 +8,6 @@ import (
 	"net"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,14 +80,16 @@ func smokeFlags() []cli.Flag {
 }
 
 // smokeCheck gives what the flags ask to be done with an image before it is published, or nil.
-func smokeCheck(c *cli.Context, t *tools, target lifecycle.Target) (func(context.Context, v1.Image) error, error) {
+func smokeCheck(c *cli.Context, t *tools, targets []lifecycle.Target) (func(context.Context, v1.Image) error, error) {
 	flag, ok := c.Generic("smoke").(*smokeFlag)
 	vars, err := pairs("--smoke-env", c.StringSlice("smoke-env"))
 	if err != nil || !ok || flag.timeout == 0 {
 		return nil, err
 	}
-	if target.Arch != runtime.GOARCH {
-		return nil, usageError("--smoke cannot start an image for %s on this machine, which is %s", target.Arch, runtime.GOARCH)
+	for _, target := range targets {
+		if _, err := sandbox.FindEmulator(target.Arch); err != nil {
+			return nil, usageError("--smoke cannot start an image for %s: %w", target, err)
+		}
 	}
 	if c.String("isolation") == "direct" {
 		return nil, usageError("--smoke needs a sandbox to start the image in, which --isolation direct does without")
@@ -123,6 +124,9 @@ func (s *smoke) image(ctx context.Context, t *tools, img v1.Image, vars map[stri
 	file, err := img.ConfigFile()
 	if err != nil {
 		return fmt.Errorf("reading the image's configuration: %w", err)
+	}
+	if s.process.Emulator, err = sandbox.FindEmulator(file.Architecture); err != nil {
+		return fmt.Errorf("smoke test: %w", err)
 	}
 	config := &file.Config
 	args := slices.Concat(config.Entrypoint, config.Cmd)

@@ -113,7 +113,7 @@ func previous(ctx context.Context, o Options) (v1.Image, error) {
 	}
 	img, err := o.Images.Image(ctx, o.Previous, o.Target)
 	switch {
-	case errors.Is(err, image.ErrNotFound):
+	case errors.Is(err, image.ErrNotFound), errors.Is(err, image.ErrPlatform):
 		return nil, nil
 	case errors.Is(err, image.ErrDenied), errors.Is(err, image.ErrOffline):
 		progress.Warn(ctx, "No layers are reused from %s: %v", o.Previous, err)

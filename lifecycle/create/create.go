@@ -37,8 +37,10 @@ type Options struct {
 	// Refs is where the image goes; the first one also names the app's cache and its previous image.
 	Refs []image.Ref
 	App  AppOptions
-	// Check, when set, has a look at the image before it is published; its error ends the build.
+	// Check, when set, has a look at every image before it is published; its error ends the build.
 	Check func(ctx context.Context, img v1.Image) error
+	// Assembly is how the images become the result.
+	Assembly image.Assembly
 	// NoCache recomputes everything: no known result, no cached layers.
 	NoCache bool
 	// WriteLock puts the lock files that the build resolved beside the app's sources, which are a directory then.
@@ -121,7 +123,11 @@ const LockFile = "s2i.lock"
 
 // Result is what a build gave.
 type Result struct {
-	Image     v1.Image
+	// Whole is what is published: an image, or the index of several.
+	Whole any
+	// Images are the images by platform.
+	Images []image.Member
+	// Digest is that of the whole.
 	Digest    v1.Hash
 	Published []image.Published
 	// Known tells that nothing had to be built.
@@ -132,6 +138,46 @@ type Result struct {
 
 // Run builds the app and publishes the image. Either every destination has it, or the error says which has not.
 func Run(ctx context.Context, o Options) (*Result, error) {
+	return RunAll(ctx, o, []lifecycle.Target{o.App.Target})
+}
+
+// RunAll builds the app for several platforms, one after the other, and publishes the index of the images.
+func RunAll(ctx context.Context, o Options, platforms []lifecycle.Target) (*Result, error) {
+	result := &Result{Known: true}
+	var builds []*built
+	for _, p := range platforms {
+		o.App.Target = p
+		if len(platforms) > 1 {
+			progress.Note(ctx, "%s", p)
+		}
+		b, err := o.image(ctx)
+		if err != nil && len(platforms) > 1 {
+			err = fmt.Errorf("building for %s: %w", p, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		builds = append(builds, b)
+		result.Images = append(result.Images, image.Member{Platform: p, Image: b.image})
+		result.Known = result.Known && b.known
+		if b.group != nil {
+			result.Group = b.group
+		}
+	}
+	return result, o.publish(ctx, builds, result)
+}
+
+// built is the image of one platform.
+type built struct {
+	Options
+	key   string
+	image v1.Image
+	known bool
+	group []lifecycle.GroupElement
+}
+
+// image gives the image of one platform: the one that is known, or one that is built.
+func (o Options) image(ctx context.Context) (*built, error) {
 	key, err := o.key(ctx)
 	if err != nil {
 		return nil, err
@@ -141,25 +187,26 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, fmt.Errorf("waiting for another build of the same app: %w", err)
 	}
 	defer unlock()
-	result, err := o.known(ctx, key)
+	b, err := o.known(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	if result == nil {
-		if result, err = o.make(ctx); err != nil {
+	if b == nil {
+		if b, err = o.make(ctx); err != nil {
 			return nil, err
 		}
 	}
+	b.Options, b.key = o, key
 	if o.Check != nil {
-		if err := o.Check(ctx, result.Image); err != nil {
+		if err := o.Check(ctx, b.image); err != nil {
 			return nil, err
 		}
 	}
-	return result, o.publish(ctx, key, result)
+	return b, nil
 }
 
 // make builds the image from its source.
-func (o Options) make(ctx context.Context) (*Result, error) {
+func (o Options) make(ctx context.Context) (*built, error) {
 	analyzed, err := o.analyze(ctx)
 	if err != nil {
 		return nil, err
@@ -210,18 +257,30 @@ func (o Options) analyze(ctx context.Context) (*analyze.Result, error) {
 	return analyze.Images(ctx, q)
 }
 
-// publish stores the image, sends it to every destination, and remembers what the key gave.
-func (o Options) publish(ctx context.Context, key string, r *Result) error {
-	published, err := o.Images.Publish(ctx, r.Image, o.Refs)
-	if err != nil {
+// Publish puts the images together and sends the result to every destination.
+func (r *Result) Publish(ctx context.Context, images *image.Client, a image.Assembly, refs []image.Ref) (err error) {
+	if r.Whole, err = a.Result(r.Images); err != nil {
 		return lifecycle.WithCode(lifecycle.ExitExport, err)
 	}
-	r.Published = published
-	if key == "" || r.Known {
-		return nil
+	if r.Digest, err = image.DigestOf(r.Whole); err != nil {
+		return lifecycle.WithCode(lifecycle.ExitExport, err)
 	}
-	if err := o.remember(ctx, key, r); err != nil {
-		progress.Warn(ctx, "the result could not be remembered: %v", err)
+	r.Published, err = images.Publish(ctx, r.Whole, refs)
+	return lifecycle.WithCode(lifecycle.ExitExport, err)
+}
+
+// publish publishes the result, and remembers what the keys gave.
+func (o Options) publish(ctx context.Context, builds []*built, r *Result) error {
+	if err := r.Publish(ctx, o.Images, o.Assembly, o.Refs); err != nil {
+		return err
+	}
+	for _, b := range builds {
+		if b.key == "" || b.known {
+			continue
+		}
+		if err := b.remember(ctx); err != nil {
+			progress.Warn(ctx, "the result could not be remembered: %v", err)
+		}
 	}
 	return nil
 }

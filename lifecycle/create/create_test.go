@@ -229,7 +229,7 @@ func (w *world) mustBuild(t *testing.T, content string) *Result {
 func TestRun(t *testing.T) {
 	w := newWorld(t)
 	r := w.mustBuild(t, "one")
-	if err := validate.Image(r.Image); err != nil {
+	if err := validate.Image(r.Images[0].Image); err != nil {
 		t.Error(err)
 	}
 	if len(r.Published) != 2 {

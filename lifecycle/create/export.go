@@ -2,7 +2,6 @@ package create
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -26,7 +25,7 @@ func (w *work) restore(ctx context.Context) error {
 }
 
 // export makes the image and keeps the layers that are to be cached.
-func (w *work) export(ctx context.Context) (*Result, error) {
+func (w *work) export(ctx context.Context) (*built, error) {
 	launcher, err := w.Launcher(w.App.Target.Arch)
 	if err != nil {
 		return nil, lifecycle.WithCode(lifecycle.ExitExport, err)
@@ -58,14 +57,10 @@ func (w *work) export(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest, err := exported.Image.Digest()
-	if err != nil {
-		return nil, lifecycle.WithCode(lifecycle.ExitExport, fmt.Errorf("computing the image's digest: %w", err))
-	}
 	if err := w.saveCache(ctx, exported.Metadata); err != nil {
 		progress.Warn(ctx, "the cache of this build is lost: %v", err)
 	}
-	return &Result{Image: exported.Image, Digest: digest, Group: w.detected.Group.Group}, nil
+	return &built{image: exported.Image, group: w.detected.Group.Group}, nil
 }
 
 // labels are the user's, and the plan.

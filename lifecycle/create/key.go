@@ -70,7 +70,7 @@ func (o Options) cacheKey() string {
 }
 
 // known gives the result of an earlier build with the same key, or nil. A record whose image is gone is no result.
-func (o Options) known(ctx context.Context, key string) (*Result, error) {
+func (o Options) known(ctx context.Context, key string) (*built, error) {
 	if key == "" || o.NoCache || o.WriteLock { // a lock is only known once it is resolved
 		return nil, nil
 	}
@@ -87,14 +87,14 @@ func (o Options) known(ctx context.Context, key string) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the image of an earlier result: %w", err)
 	}
-	return &Result{Image: img, Digest: kept.Digest, Known: true}, nil
+	return &built{image: img, known: true}, nil
 }
 
 // remember keeps the image in the store, under no name of its own, and records that key gave it.
-func (o Options) remember(ctx context.Context, key string, r *Result) error {
-	kept, err := o.Images.Keep(ctx, r.Image)
+func (b *built) remember(ctx context.Context) error {
+	kept, err := b.Images.Keep(ctx, b.image)
 	if err != nil {
 		return err
 	}
-	return o.Store.SetRecord(recordBuild, key, kept)
+	return b.Store.SetRecord(recordBuild, b.key, kept)
 }

@@ -62,7 +62,7 @@ func TestLibrariesAreAdded(t *testing.T) {
 	w.stack.owners = map[string]string{"libpq.so.5": "libpq5", "libpq-more.so.5": "libpq5"}
 	first := w.mustBuild(t, program("libc.so.6", "libpq.so.5", "libpq-more.so.5"))
 	want := map[string][]string{"libpq5": {"libpq-more.so.5", "libpq.so.5"}}
-	if d := cmp.Diff(want, needsOf(t, first.Image).Packages); d != "" {
+	if d := cmp.Diff(want, needsOf(t, first.Images[0].Image).Packages); d != "" {
 		t.Errorf("packages (-want +got):\n%s", d)
 	}
 	require := lifecycle.Require{Name: "libpq5", Metadata: map[string]any{"launch": true, metaLibrary: "libpq-more.so.5, libpq.so.5"}}
@@ -79,7 +79,7 @@ func TestLibrariesAreAdded(t *testing.T) {
 	w.NoCache = false
 	w.stack.questions = 0
 	other := w.mustBuild(t, program("libc.so.6"))
-	if needs := needsOf(t, other.Image); needs.Packages != nil || w.stack.questions != 0 {
+	if needs := needsOf(t, other.Images[0].Image); needs.Packages != nil || w.stack.questions != 0 {
 		t.Errorf("needs %v, %d questions", needs, w.stack.questions)
 	}
 	var kept map[string][]string

@@ -160,7 +160,7 @@ func TestPlanLabel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := r.Image.ConfigFile()
+	config, err := r.Images[0].Image.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,8 +37,8 @@ type Options struct {
 	Platform lifecycle.Target
 	// Args are the build arguments (--build-arg).
 	Args map[string]string
-	// Labels and Annotations are added to the image.
-	Labels, Annotations map[string]string
+	// Labels are added to the image.
+	Labels map[string]string
 	// Secrets are the files behind the ids of RUN --mount=type=secret.
 	Secrets map[string]string
 	// SSH are the agent sockets behind the ids of RUN --mount=type=ssh.
@@ -98,8 +98,8 @@ func BuildAll(ctx context.Context, o Options, platforms []lifecycle.Target) ([]*
 		return nil, err
 	}
 	defer unpin()
-	w := &work{slots: make(chan struct{}, max(2, runtime.NumCPU())), several: len(platforms) > 1, nodes: map[string]*node{},
-		images: map[string]*opened{}}
+	w := newWork(ctx, o)
+	w.several = len(platforms) > 1
 	defer w.close()
 	builders := make([]*builder, len(platforms))
 	for i, p := range platforms {
@@ -182,6 +182,8 @@ type builder struct {
 type work struct {
 	// several tells that there is more than one platform.
 	several bool
+	// open opens an image whose layers can be read for as long as anybody uses the result.
+	open func(image.Ref, lifecycle.Target) (v1.Image, error)
 	// slots bounds how many instructions run at once.
 	slots chan struct{}
 	// behind counts the goroutines that nobody waits for before the end of the build.
@@ -196,6 +198,13 @@ type work struct {
 	used    map[string]bool // build arguments that an ARG asked for
 	nodes   map[string]*node
 	images  map[string]*opened
+}
+
+func newWork(ctx context.Context, o Options) *work {
+	return &work{
+		slots: make(chan struct{}, max(2, runtime.NumCPU())), nodes: map[string]*node{}, images: map[string]*opened{},
+		open: func(ref image.Ref, p lifecycle.Target) (v1.Image, error) { return o.Images.Image(ctx, ref, p) },
+	}
 }
 
 // once gives the layer that was asked for by the same key before: stages, and platforms, that do the same do it once.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"time"
 
@@ -46,18 +45,7 @@ func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if img, err = mutate.ConfigFile(img, config); err != nil {
-		return nil, err
-	}
-	annotations := maps.Clone(b.Annotations)
-	if len(annotations) == 0 {
-		return img, nil
-	}
-	annotated, ok := mutate.Annotations(img, annotations).(v1.Image)
-	if !ok {
-		return nil, fmt.Errorf("annotating the image: it is no image")
-	}
-	return annotated, nil
+	return mutate.ConfigFile(img, config)
 }
 
 // stamp gives the image and the history of this build their time, and the base's layers a history when it has none.

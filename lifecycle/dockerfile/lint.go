@@ -14,7 +14,7 @@ import (
 // Check holds the Dockerfile against the build checks, without building anything: all of its stages, or those that
 // Options.Target needs. What is found before an error is in the report.
 func Check(ctx context.Context, o Options) (*check.Report, error) {
-	b := &builder{Options: o, work: &work{images: map[string]*opened{}}}
+	b := &builder{Options: o, work: newWork(ctx, o)}
 	if err := b.globals(); err != nil {
 		return nil, err
 	}

@@ -288,8 +288,8 @@ func (b *builder) findImage(ctx context.Context, name string, platform lifecycle
 	if err != nil {
 		return nil, "", err
 	}
-	ctx, task := progress.Start(ctx, "reading "+name, 0)
-	img, err := b.Images.Image(ctx, ref, platform)
+	_, task := progress.Start(ctx, "reading "+name, 0)
+	img, err := b.open(ref, platform)
 	task.End(err)
 	if err != nil {
 		return nil, "", err

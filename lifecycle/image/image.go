@@ -36,6 +36,9 @@ var ErrNotFound = errors.New("no such image")
 // say this, too, when a repository does not exist.
 var ErrDenied = errors.New("access denied")
 
+// ErrPlatform is in the chain of the error when there is an image, and none for the platform.
+var ErrPlatform = errors.New("no image for the platform")
+
 // ErrOffline is in the chain of the error when Offline forbids a request that would be necessary.
 var ErrOffline = errors.New("not possible offline")
 

@@ -45,7 +45,7 @@ func choose(index *v1.IndexManifest, target lifecycle.Target) (v1.Descriptor, er
 		}
 	}
 	if rank == 0 {
-		return best, fmt.Errorf("there is no image for %s; there is: %s", target, strings.Join(platforms(index), ", "))
+		return best, fmt.Errorf("%w: %s is asked for; there is: %s", ErrPlatform, target, strings.Join(platforms(index), ", "))
 	}
 	return best, nil
 }
@@ -94,7 +94,7 @@ func checkPlatform(img v1.Image, target lifecycle.Target) error {
 		return fmt.Errorf("reading its config: %w", err)
 	}
 	if config.OS != "" && config.OS != target.OS || config.Architecture != "" && config.Architecture != target.Arch {
-		return fmt.Errorf("it is for %s/%s, not for %s", config.OS, config.Architecture, target)
+		return fmt.Errorf("%w: it is for %s/%s, not for %s", ErrPlatform, config.OS, config.Architecture, target)
 	}
 	return nil
 }

@@ -2,16 +2,13 @@ package rebase
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"s2i/lifecycle"
+	"s2i/lifecycle/image"
 )
 
 // Bases finds the new base for a platform, and the options for it (references and old bases differ by platform).
@@ -25,7 +22,7 @@ func Index(ctx context.Context, app v1.ImageIndex, bases Bases) (v1.ImageIndex, 
 		return nil, nil, fmt.Errorf("rebasing: reading the index: %w", err)
 	}
 	m = m.DeepCopy()
-	out := &rebasedIndex{children: map[v1.Hash]v1.Image{}}
+	var images []v1.Image
 	var reports []*Report
 	var failed []error
 	kept := m.Manifests[:0]
@@ -41,35 +38,18 @@ func Index(ctx context.Context, app v1.ImageIndex, bases Bases) (v1.ImageIndex, 
 			failed = append(failed, fmt.Errorf("rebasing the image for %s: %w", platformOf(d), err))
 			continue
 		}
-		if err := describe(&d, img); err != nil {
-			return nil, reports, err
-		}
-		out.children[d.Digest] = img
+		images = append(images, img)
 		kept = append(kept, d)
 	}
 	if len(failed) > 0 {
 		return nil, reports, errors.Join(failed...)
 	}
 	m.Manifests = kept
-	if out.mediaType, err = app.MediaType(); err != nil {
+	if m.MediaType, err = app.MediaType(); err != nil {
 		return nil, reports, err
 	}
-	if out.manifest, err = json.Marshal(m); err != nil {
-		return nil, reports, fmt.Errorf("rebasing: writing the index: %w", err)
-	}
-	return out, reports, nil
-}
-
-// describe makes d, an entry of an index, that of img.
-func describe(d *v1.Descriptor, img v1.Image) (err error) {
-	if d.Digest, err = img.Digest(); err != nil {
-		return err
-	}
-	if d.Size, err = img.Size(); err != nil {
-		return err
-	}
-	d.MediaType, err = img.MediaType()
-	return err
+	out, err := image.NewIndex(*m, images)
+	return out, reports, err
 }
 
 // isPlatform tells whether a manifest in an index is the image for a platform. Attestations claim to be for "unknown".
@@ -99,32 +79,4 @@ func rebaseChild(ctx context.Context, app v1.ImageIndex, d v1.Descriptor, bases 
 		return nil, nil, err
 	}
 	return Image(ctx, img, newRun, o)
-}
-
-// rebasedIndex is an index in memory.
-type rebasedIndex struct {
-	mediaType types.MediaType
-	manifest  []byte
-	children  map[v1.Hash]v1.Image
-}
-
-var _ v1.ImageIndex = (*rebasedIndex)(nil)
-
-func (i *rebasedIndex) MediaType() (types.MediaType, error) { return i.mediaType, nil }
-func (i *rebasedIndex) RawManifest() ([]byte, error)        { return i.manifest, nil }
-func (i *rebasedIndex) Size() (int64, error)                { return int64(len(i.manifest)), nil }
-func (i *rebasedIndex) Digest() (v1.Hash, error)            { return partial.Digest(i) }
-func (i *rebasedIndex) IndexManifest() (*v1.IndexManifest, error) {
-	return v1.ParseIndexManifest(strings.NewReader(string(i.manifest)))
-}
-
-func (i *rebasedIndex) Image(h v1.Hash) (v1.Image, error) {
-	if img, ok := i.children[h]; ok {
-		return img, nil
-	}
-	return nil, fmt.Errorf("the rebased index has no image %s", h)
-}
-
-func (i *rebasedIndex) ImageIndex(h v1.Hash) (v1.ImageIndex, error) {
-	return nil, fmt.Errorf("the rebased index has no index %s", h)
 }
