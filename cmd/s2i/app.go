@@ -15,6 +15,7 @@ import (
 
 	"s2i/lifecycle/image"
 	"s2i/lifecycle/progress"
+	"s2i/lifecycle/sandbox"
 	"s2i/lifecycle/store"
 )
 
@@ -77,6 +78,13 @@ type tools struct {
 // withTools opens the store and starts showing progress around a command.
 func withTools(do func(ctx context.Context, c *cli.Context, t *tools) error) cli.ActionFunc {
 	return func(c *cli.Context) (err error) {
+		code, entered, err := sandbox.Enter(c.Context)
+		if err != nil {
+			return err
+		}
+		if entered {
+			return &appEnded{code}
+		}
 		insecure, err := insecureHosts(c)
 		if err != nil {
 			return err

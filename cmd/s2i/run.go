@@ -40,8 +40,8 @@ Examples:
 	}
 }
 
-// appEnded says that the app of `s2i run` ended with a code of its own, or because the user stopped it. Neither is an
-// error of this program, so nothing is said about it.
+// appEnded says that the app of `s2i run` ended with a code of its own, or because the user stopped it; or that all has
+// been done, and said, by this program in a user namespace. None is an error of this one, so nothing is said about it.
 type appEnded struct{ code int }
 
 // Error is there for completeness; main does not print it.

@@ -133,7 +133,7 @@ func (w *world) inImage(ctx context.Context, l language, root, dir string) (samp
 	var out bytes.Buffer
 	start := time.Now()
 	err = oci.Run(ctx, sandbox.Process{
-		Rootfs: sandbox.Rootfs{Lower: []string{root}}, Args: []string{"/bin/sh", "-ec", l.script}, Dir: "/app", RootOwned: true,
+		Rootfs: sandbox.Rootfs{Lower: []string{root}}, Args: []string{"/bin/sh", "-ec", l.script}, Dir: "/app",
 		Capabilities: []string{"CAP_DAC_OVERRIDE"},
 		Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "CACHE=/cache",
 			"JAVA_HOME=/usr/lib/jvm/default", "npm_config_nodedir=/usr/local", "SSL_CERT_FILE=" + certificates,

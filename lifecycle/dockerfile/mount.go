@@ -17,7 +17,6 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"s2i/lifecycle/listing"
-	"s2i/lifecycle/progress"
 	"s2i/lifecycle/sandbox"
 	"s2i/lifecycle/store"
 )
@@ -132,10 +131,7 @@ func (m *mounting) one(ctx context.Context, one *mount, i int) error {
 	case instructions.MountTypeCache:
 		return m.cache(ctx, one)
 	case instructions.MountTypeTmpfs:
-		if one.SizeLimit > 0 {
-			progress.Warn(ctx, "--mount=type=tmpfs: the size of %s is not limited", one.target)
-		}
-		m.mounts = append(m.mounts, sandbox.Mount{Target: one.target})
+		m.mounts = append(m.mounts, sandbox.Mount{Target: one.target, Size: one.SizeLimit})
 		return nil
 	case instructions.MountTypeSecret:
 		return m.secret(one)

@@ -259,16 +259,10 @@ func (b *builder) packUpper(ctx context.Context, n *node, dirs *snapshot.Rootfs,
 	}
 	done := make(chan struct{})
 	var out result
-	var owner func(int, int) (int, int)
-	if s, ok := b.Sandbox.(interface {
-		Inside() func(int, int) (int, int)
-	}); ok {
-		owner = s.Inside()
-	}
 	go func() {
 		defer close(done)
 		defer packed()
-		out.layer, out.err = dirs.Diff(ctx, b.Store, snapshot.DiffOptions{Owner: owner,
+		out.layer, out.err = dirs.Diff(ctx, b.Store, snapshot.DiffOptions{
 			LayerOptions: store.LayerOptions{Need: store.Blob, Compression: b.Compression}})
 		if out.err == nil {
 			out.err = n.remember(out.layer)
@@ -283,7 +277,7 @@ func (r *running) process(ctx context.Context, dirs *snapshot.Rootfs) (p sandbox
 	b := r.stage.b
 	p = sandbox.Process{
 		Rootfs: sandbox.Rootfs(*dirs), Args: r.args, Dir: r.workdir, Env: slices.Concat(r.env, r.hidden),
-		RootOwned: true, Capabilities: capabilities, NewPrivileges: true, Hostname: "buildkitsandbox",
+		Capabilities: capabilities, NewPrivileges: true, Hostname: "buildkitsandbox",
 		Network: r.network, Limits: b.Limits,
 	}
 	who := &rootfsDirs{lower: dirs.Lower}

@@ -13,19 +13,14 @@ import (
 // BenchmarkTrue measures a whole run of a program that ends at once.
 func BenchmarkTrue(b *testing.B) {
 	p := Process{Rootfs: Rootfs{Lower: []string{lower(b)}}, Args: []string{"/inside"}}
-	for _, single := range []bool{false, true} {
-		s := newOCI(b, Options{SingleID: single, Runtime: os.Getenv(runtimeEnv)})
-		if single && s.Mode() != ModeSingle {
-			return
-		}
-		b.Run(string(s.Mode()), func(b *testing.B) {
-			for b.Loop() {
-				if err := s.Run(context.Background(), p); err != nil {
-					b.Fatal(err)
-				}
+	s := newOCI(b, Options{Runtime: os.Getenv(runtimeEnv)})
+	b.Run(string(s.Mode()), func(b *testing.B) {
+		for b.Loop() {
+			if err := s.Run(context.Background(), p); err != nil {
+				b.Fatal(err)
 			}
-		})
-	}
+		}
+	})
 }
 
 // BenchmarkRuntime is the floor of BenchmarkTrue: the runtime alone, with the same configuration on a plain directory.

@@ -85,8 +85,7 @@ func TestCancelAtAnyTime(t *testing.T) {
 
 // victim runs a sandbox until this process is killed.
 func victim(lower string) {
-	s, err := NewOCI(Options{TempDir: os.Getenv("TMPDIR"), SingleID: os.Getenv("SINGLE") != "",
-		Runtime: os.Getenv(runtimeEnv)})
+	s, err := NewOCI(Options{TempDir: os.Getenv("TMPDIR"), Runtime: os.Getenv(runtimeEnv)})
 	if err == nil {
 		err = s.Run(context.Background(), Process{Rootfs: Rootfs{Lower: []string{lower}},
 			Stdout: os.Stdout, Stderr: os.Stderr, Mounts: []Mount{{Target: "/tmp"}},
@@ -101,14 +100,9 @@ func TestKilled(t *testing.T) {
 		low := lower(t)
 		for i := range 12 {
 			mark := fmt.Sprintf("killed-%d-%d", os.Getpid(), time.Now().UnixNano())
-			single := ""
-			if s.Mode() == ModeSingle {
-				single = "1"
-			}
 			cmd := exec.Command("/proc/self/exe")
 			cmd.Env = []string{runtimeEnv + "=" + os.Getenv(runtimeEnv), victimEnv + "=" + low, "MARK=" + mark,
-				"TMPDIR=" + s.options.TempDir, "SINGLE=" + single,
-				"PATH=" + os.Getenv("PATH")}
+				"TMPDIR=" + s.options.TempDir, "PATH=" + os.Getenv("PATH")}
 			ready := make(chan struct{})
 			w := &readyWriter{call: func() { close(ready) }}
 			cmd.Stdout, cmd.Stderr = w, w

@@ -8,15 +8,14 @@
 //	                 └─fork──► runc run --detach ──► the process (pid 1 of its own pid namespace)
 //
 // Everything that a run mounts or starts lives in namespaces that die with s2i-sandbox, and s2i-sandbox dies with s2i,
-// also when that is killed with SIGKILL. What can be left behind then is what overlayfs keeps in Rootfs.Work (see
-// OCI.RemoveAll), and an empty directory in Options.TempDir and, when limits were asked for, an empty cgroup, which
+// also when that is killed with SIGKILL. What can be left behind then is what overlayfs keeps in Rootfs.Work, and an empty directory in Options.TempDir and, when limits were asked for, an empty cgroup, which
 // the next such run removes.
 //
 // # Who the process is
 //
-// As root it has the user and group that the caller asks for. For an ordinary user there are two ways, see Mode:
-// with subordinate ids the asked user inside is the calling user outside; without, user 0 inside is the calling user
-// outside and the process is user 0 without any capability. Either way the files that it makes belong to the caller.
+// As root it has the user and group that the caller asks for. So it has for an ordinary user with subordinate ids, whom
+// Enter makes root of a user namespace first. Without them user 0 inside is the calling user outside, the process is user
+// 0, and the files that it makes belong to the caller.
 //
 // # What the process may do
 //
@@ -29,6 +28,6 @@
 // Direct runs the process in place, for containers and pods that are isolated already and where namespaces are
 // forbidden.
 //
-// A program that uses OCI calls Main first thing in its main function, and a test binary in its TestMain, because
+// A program that uses OCI or Enter calls Main first thing in its main function, and a test binary in its TestMain, because
 // s2i-sandbox is the program itself, started again.
 package sandbox

@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,8 +21,8 @@ type Mode string
 const (
 	// ModeRoot is for root: ids inside are ids outside.
 	ModeRoot Mode = "root"
-	// ModeSubordinate is for an ordinary user with ranges in /etc/subuid and /etc/subgid: the asked user inside is
-	// the caller outside, every other id inside is a subordinate id outside.
+	// ModeSubordinate is for root of a user namespace, which Enter makes of an ordinary user with ranges in /etc/subuid
+	// and /etc/subgid: ids inside are ids in that namespace.
 	ModeSubordinate Mode = "subordinate"
 	// ModeSingle is for any other user: only user 0 exists inside, it is the caller outside. Nobody can take the
 	// caller's supplementary groups away there.
@@ -37,18 +38,9 @@ type mapping struct{ Inside, Outside, Size int }
 // idRange is a range of subordinate ids.
 type idRange struct{ First, Count int }
 
-// keepMap maps the id keep inside to own outside, and all others, from 0 on, to the range sub.
-func keepMap(keep, own int, sub idRange) []mapping {
-	below := min(keep, sub.Count)
-	var m []mapping
-	if below > 0 {
-		m = append(m, mapping{0, sub.First, below})
-	}
-	m = append(m, mapping{keep, own, 1})
-	if rest := sub.Count - below; rest > 0 {
-		m = append(m, mapping{keep + 1, sub.First + below, rest})
-	}
-	return m
+// rootMap makes own user 0, and the range sub all other users.
+func rootMap(own int, sub idRange) []mapping {
+	return []mapping{{0, own, 1}, {1, sub.First, sub.Count}}
 }
 
 // subordinate finds the ids that newuidmap and newgidmap would let the calling user have. The error says what keeps
@@ -152,12 +144,12 @@ func mapped(u User) bool {
 }
 
 // sameIDs maps every id of this user namespace to itself, by a file such as /proc/self/uid_map.
-func sameIDs(file string) []mapping {
+func sameIDs(file string) []syscall.SysProcIDMap {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil
 	}
-	var list []mapping
+	var list []syscall.SysProcIDMap
 	for line := range strings.Lines(string(b)) {
 		f := strings.Fields(line)
 		if len(f) != 3 {
@@ -166,7 +158,7 @@ func sameIDs(file string) []mapping {
 		first, err1 := strconv.Atoi(f[0])
 		count, err2 := strconv.Atoi(f[2])
 		if err1 == nil && err2 == nil {
-			list = append(list, mapping{first, first, count})
+			list = append(list, syscall.SysProcIDMap{ContainerID: first, HostID: first, Size: count})
 		}
 	}
 	return list

@@ -3,25 +3,7 @@ package sandbox
 import (
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
-
-func TestKeepMap(t *testing.T) {
-	for name, tc := range map[string]struct {
-		keep int
-		sub  idRange
-		want []mapping
-	}{
-		"in the middle": {1000, idRange{100000, 65536}, []mapping{{0, 100000, 1000}, {1000, 501, 1}, {1001, 101000, 64536}}},
-		"root":          {0, idRange{100000, 65536}, []mapping{{0, 501, 1}, {1, 100000, 65536}}},
-		"short range":   {1000, idRange{5, 10}, []mapping{{0, 5, 10}, {1000, 501, 1}}},
-	} {
-		if diff := cmp.Diff(tc.want, keepMap(tc.keep, 501, tc.sub)); diff != "" {
-			t.Errorf("%s: %s", name, diff)
-		}
-	}
-}
 
 func TestParseSubIDs(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -21,8 +21,6 @@ const (
 
 // job is what s2i-sandbox has to do. It comes as one JSON value on the control pipe; strings that follow are signals.
 type job struct {
-	// Remove is a directory to remove; then nothing else is done.
-	Remove string
 	// Dir is the empty directory to mount on.
 	Dir string
 	// Runtimes are to be tried in this order.
@@ -34,8 +32,6 @@ type job struct {
 	Cgroups map[string]string
 	// UserNS says that this is not the first user namespace.
 	UserNS bool
-	// BecomeRoot says to become user 0 of the user namespace before the runtime is started.
-	BecomeRoot bool
 	// Emulator is what to register in a binfmt_misc of the user namespace's own.
 	Emulator []byte
 	// Targets are where the runtime will mount something.
@@ -48,6 +44,8 @@ type bind struct {
 	// Source is outside, Place is below job.Dir. Without Source it is a tmpfs.
 	Source, Place    string
 	ReadOnly, NoExec bool
+	// Size bounds a tmpfs, in bytes.
+	Size int64
 }
 
 // status is the answer of s2i-sandbox.
@@ -72,10 +70,11 @@ func cgroupPlace(dir string) string      { return filepath.Join(dir, "m", "cgrou
 const cgroupRoot = "/sys/fs/cgroup"
 
 // job makes the job of this run.
-func (r *run) job(id identity) (*job, error) {
+func (r *run) job() (*job, error) {
 	p := r.process
+	user, _ := r.sandbox.User(User{p.UID, p.GID})
 	j := &job{Dir: r.dir, Cgroups: r.limits.paths(), Runtimes: r.sandbox.order(), Network: p.Network, Rootfs: p.Rootfs,
-		UserNS: id.mode != ModeRoot || len(id.uids) > 0 || r.sandbox.userNS, BecomeRoot: id.mode == ModeSubordinate}
+		UserNS: r.newUserNS() || r.sandbox.mode != ModeRoot}
 	j.Targets = []target{{Path: "/proc"}, {Path: "/dev"}, {Path: "/sys"}}
 	mounts := p.mounts()
 	for i, m := range mounts {
@@ -84,7 +83,7 @@ func (r *run) job(id identity) (*job, error) {
 			return nil, fmt.Errorf("mounting: %w", err)
 		}
 		j.Targets = append(j.Targets, target{Path: m.Target, File: m.Source != "" && !st.IsDir()})
-		j.Binds = append(j.Binds, bind{Source: m.Source, Place: bindPlace(r.dir, i), ReadOnly: m.ReadOnly})
+		j.Binds = append(j.Binds, bind{Source: m.Source, Place: bindPlace(r.dir, i), ReadOnly: m.ReadOnly, Size: m.Size})
 	}
 	if j.UserNS {
 		// A fresh sysfs is for owners of their network namespace only; the host's shows nothing more.
@@ -96,7 +95,7 @@ func (r *run) job(id identity) (*job, error) {
 			return nil, err
 		}
 	}
-	spec, err := newSpec(p, id.user, r.dir, j.UserNS)
+	spec, err := newSpec(p, user, r.dir, j.UserNS)
 	if err != nil {
 		return nil, err
 	}

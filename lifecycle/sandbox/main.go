@@ -16,9 +16,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Main does nothing unless the program was started as s2i-sandbox (argv[0]); then it does its job and does not return.
+// Main does nothing unless the program was started again by this package, which it knows by argv[0]. As s2i-sandbox it
+// does its job and does not return; in the user namespace of Enter it goes on as what it was called for.
 // Call it before anything else in main, and in TestMain of tests that use OCI.
 func Main() {
+	if len(os.Args) > 2 && os.Args[0] == enterName {
+		if err := entered(); err != nil {
+			fmt.Fprintf(os.Stderr, "s2i: becoming root of a user namespace: %v\n", err)
+			os.Exit(1) //nolint:forbidigo // nobody is there to take an error
+		}
+		return
+	}
 	if len(os.Args) != 1 || os.Args[0] != Name {
 		return
 	}
@@ -53,12 +61,6 @@ func (in *inner) run() *status {
 		return &status{Error: fmt.Sprintf("reading the job: %v", err)}
 	}
 	go in.obey()
-	if in.job.Remove != "" {
-		if err := os.RemoveAll(in.job.Remove); err != nil {
-			return &status{Error: err.Error()}
-		}
-		return &status{}
-	}
 	unix.Umask(0o022)
 	defer in.clean()
 	if err := in.prepare(); err != nil {
@@ -95,40 +97,15 @@ func closeOnExec() {
 	}
 }
 
-// prepare makes the file tree, and leaves it to user 0 of the namespace.
+// prepare makes the file tree.
 func (in *inner) prepare() error {
 	if err := in.mountAll(); err != nil {
 		return err
 	}
-	if in.job.BecomeRoot {
-		if err := becomeRoot(); err != nil {
-			return fmt.Errorf("becoming root of the user namespace: %w", err)
-		}
-	}
-	err := os.WriteFile(filepath.Join(in.job.Dir, "config.json"), in.job.Config, 0o600)
-	if errors.Is(err, unix.EACCES) {
-		// A directory above belongs to a group that does not exist in the namespace, and is closed to others.
-		return fmt.Errorf("%s cannot be reached by the user's subordinate ids; use another place for temporary files "+
-			"(TMPDIR)", in.job.Dir)
-	}
-	if err != nil {
+	if err := os.WriteFile(filepath.Join(in.job.Dir, "config.json"), in.job.Config, 0o600); err != nil {
 		return fmt.Errorf("writing the runtime's configuration: %w", err)
 	}
 	return nil
-}
-
-// becomeRoot changes to user 0. The kernel forgets the parent-death signal at that.
-func becomeRoot() error {
-	if err := syscall.Setgroups(nil); err != nil {
-		return err
-	}
-	if err := syscall.Setresgid(0, 0, 0); err != nil {
-		return err
-	}
-	if err := syscall.Setresuid(0, 0, 0); err != nil {
-		return err
-	}
-	return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 }
 
 // obey passes signals on, and ends everything when the parent is gone.

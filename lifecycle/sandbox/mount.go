@@ -141,7 +141,11 @@ func mountBind(b bind) error {
 		if b.ReadOnly {
 			flags |= unix.MS_RDONLY
 		}
-		return mountTmpfs(b.Place, flags, "mode=1777")
+		options := "mode=1777"
+		if b.Size > 0 {
+			options += ",size=" + strconv.FormatInt(b.Size, 10)
+		}
+		return mountTmpfs(b.Place, flags, options)
 	}
 	st, err := os.Stat(b.Source)
 	if err != nil {

@@ -20,8 +20,6 @@ type Options struct {
 	TempDir string
 	// Grace is the time between SIGTERM and SIGKILL when a run is cancelled; 0 is 500 ms.
 	Grace time.Duration
-	// SingleID does without subordinate ids.
-	SingleID bool
 }
 
 // OCI runs processes by an OCI runtime. It may be used by several goroutines at once.
@@ -30,10 +28,6 @@ type OCI struct {
 	runtimes []string
 	mode     Mode
 	userNS   bool
-	uids     idRange
-	gids     idRange
-	// noSub is set when newuidmap turned out not to work.
-	noSub atomic.Bool
 	// swept says that what killed runs have left has been removed.
 	swept sync.Once
 	// works is the index in runtimes of the one that is tried first.
@@ -56,72 +50,26 @@ func NewOCI(o Options) (*OCI, error) {
 	c := &OCI{options: o, runtimes: runtimes, mode: ModeSingle, userNS: inUserNamespace()}
 	if os.Geteuid() == 0 && hasCapability(unix.CAP_SYS_ADMIN) {
 		c.mode = ModeRoot
-		return c, nil
-	}
-	if o.SingleID || c.userNS {
-		return c, nil
-	}
-	if c.uids, c.gids, err = subordinate(); err == nil {
-		c.mode = ModeSubordinate
+		if c.userNS {
+			c.mode = ModeSubordinate
+		}
 	}
 	return c, nil
 }
 
 // Mode says how ids inside relate to ids outside.
-func (c *OCI) Mode() Mode {
-	if c.mode == ModeSubordinate && c.noSub.Load() {
-		return ModeSingle
-	}
-	return c.mode
-}
+func (c *OCI) Mode() Mode { return c.mode }
 
 // User says who a process that asks for want is: its ids as it sees them itself, and the ids that its files have
 // outside.
 func (c *OCI) User(want User) (inside, outside User) {
-	caller := User{os.Getuid(), os.Getgid()}
-	switch c.Mode() {
-	case ModeRoot:
-		if c.userNS && !mapped(want) {
-			return User{}, User{}
-		}
-		return want, want
-	case ModeSubordinate:
-		return want, caller
-	default:
-		return User{}, caller
+	switch {
+	case c.mode == ModeSingle:
+		return User{}, User{os.Getuid(), os.Getgid()}
+	case c.userNS && !mapped(want):
+		return User{}, User{}
 	}
-}
-
-// identity is all that decides a process's ids.
-type identity struct {
-	mode       Mode
-	user       User
-	uids, gids []mapping
-}
-
-// identify decides the ids of a run in the mode m.
-func (c *OCI) identify(m Mode, p *Process) identity {
-	want := User{p.UID, p.GID}
-	switch m {
-	case ModeRoot:
-		inside, _ := c.User(want)
-		id := identity{mode: m, user: inside}
-		if p.Emulator != nil && !p.Emulator.Registered {
-			// What is registered in the user namespace that root is in would be there for the whole machine.
-			id.uids, id.gids = sameIDs("/proc/self/uid_map"), sameIDs("/proc/self/gid_map")
-		}
-		return id
-	case ModeSubordinate:
-		keep := want
-		if p.RootOwned {
-			keep = User{}
-		}
-		return identity{mode: m, user: want,
-			uids: keepMap(keep.UID, os.Getuid(), c.uids), gids: keepMap(keep.GID, os.Getgid(), c.gids)}
-	default:
-		return identity{mode: ModeSingle,
-			uids: []mapping{{0, os.Getuid(), 1}}, gids: []mapping{{0, os.Getgid(), 1}}}
-	}
+	return want, want
 }
 
 // Run implements Sandbox.
@@ -158,14 +106,23 @@ func (c *OCI) CheckLimits(l Limits) error {
 	return err
 }
 
-// limit makes the cgroups for limits. In a user namespace of its own, a limit of processes alone can do without: the
-// kernel counts the processes of a user per namespace. That count includes a handful of threads of ours.
+// limit makes the cgroups for limits. In a user namespace a limit of processes alone can do without: the kernel counts
+// the processes of a user per namespace. That count includes a handful of threads of ours, so those are added.
 func (c *OCI) limit(l Limits) (limits *cgroup, nproc int64, err error) {
 	limits, err = newCgroup(l)
 	if err != nil && c.mode != ModeRoot && l == (Limits{PIDs: l.PIDs}) {
-		return nil, l.PIDs, nil
+		return nil, l.PIDs + ownThreads(c.mode), nil
 	}
 	return limits, 0, err
+}
+
+// ownThreads is how many threads this program has in the namespace of a run.
+func ownThreads(m Mode) int64 {
+	if m == ModeSingle {
+		return 0
+	}
+	threads, _ := os.ReadDir("/proc/self/task")
+	return int64(len(threads))
 }
 
 // order gives the runtimes, the one that worked last first.

@@ -31,9 +31,6 @@ type Process struct {
 	Dir string
 	// UID and GID are the user and group inside; see Mode for which of them an ordinary user gets.
 	UID, GID int
-	// RootOwned says, where subordinate ids are used, that the calling user's files appear inside as root's instead
-	// of as those of UID. It suits images whose files belong to several users.
-	RootOwned bool
 	// Capabilities are added to none at all, as in "CAP_CHOWN".
 	Capabilities []string
 	// NewPrivileges lets setuid programs have an effect.
@@ -74,6 +71,8 @@ type Mount struct {
 	Target string
 	// ReadOnly forbids writing, also below mounts that Source contains.
 	ReadOnly bool
+	// Size bounds a tmpfs, in bytes; 0 is no bound.
+	Size int64
 }
 
 // Network says which network a process sees.

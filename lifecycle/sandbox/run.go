@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -41,12 +40,12 @@ type child struct {
 func (r *run) do(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	c, id, err := r.start()
+	c, err := r.start()
 	if err != nil {
 		return err
 	}
 	stop := c.cancelWith(ctx, r.sandbox.options.Grace)
-	st, err := c.talk(r.job(id))
+	st, err := c.talk(r.job())
 	cancelled := stop()
 	c.streams.finish()
 	switch {
@@ -82,30 +81,21 @@ func (r *run) result(st *status) error {
 	return err
 }
 
-// start starts s2i-sandbox with ids mapped; with a single id when subordinate ones turn out not to work.
-func (r *run) start() (*child, identity, error) {
-	id := r.sandbox.identify(r.sandbox.Mode(), r.process)
-	c, err := r.spawn(id)
-	if err == nil && id.mode == ModeSubordinate {
-		if err = writeMaps(c.cmd.Process.Pid, id.uids, id.gids); err != nil {
-			c.abandon()
-			r.sandbox.noSub.Store(true)
-			id = r.sandbox.identify(ModeSingle, r.process)
-			c, err = r.spawn(id)
-		}
-	}
+// start starts s2i-sandbox.
+func (r *run) start() (*child, error) {
+	c, err := r.spawn()
 	if err != nil {
-		return nil, id, explainStart(err, id.mode != ModeRoot)
+		return nil, explainStart(err, r.sandbox.mode != ModeRoot)
 	}
 	if err := r.limits.add(c.cmd.Process.Pid); err != nil {
 		c.abandon()
-		return nil, id, fmt.Errorf("running %s in a sandbox: %w", r.process.Args[0], err)
+		return nil, fmt.Errorf("running %s in a sandbox: %w", r.process.Args[0], err)
 	}
-	return c, id, nil
+	return c, nil
 }
 
 // spawn starts this program again as s2i-sandbox in new namespaces. There it waits for its job.
-func (r *run) spawn(id identity) (*child, error) {
+func (r *run) spawn() (*child, error) {
 	controlR, controlW, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -123,7 +113,7 @@ func (r *run) spawn(id identity) (*child, error) {
 	defer s.closeTheirs()
 	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{Name}, Env: []string{}, Dir: "/",
 		Stdin: s.in, Stdout: s.out, Stderr: s.err,
-		ExtraFiles: []*os.File{controlR, statusW}, SysProcAttr: attributes(id)}
+		ExtraFiles: []*os.File{controlR, statusW}, SysProcAttr: attributes(r.sandbox.mode, r.newUserNS())}
 	c := &child{cmd: cmd, control: controlW, status: statusR, streams: s}
 	if err := cmd.Start(); err != nil {
 		s.closeTheirs()
@@ -134,7 +124,7 @@ func (r *run) spawn(id identity) (*child, error) {
 }
 
 // attributes are the namespaces and powers that s2i-sandbox starts with.
-func attributes(id identity) *syscall.SysProcAttr {
+func attributes(m Mode, newUserNS bool) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID,
 		// Its check that the parent still lives fails in a new pid namespace, where the parent has no id, but a signal
@@ -143,37 +133,24 @@ func attributes(id identity) *syscall.SysProcAttr {
 		// Ctrl-C goes to the whole foreground process group; what it does to the process is decided by us.
 		Setsid: true,
 	}
-	switch id.mode {
-	case ModeRoot:
-		if len(id.uids) > 0 {
-			a.Cloneflags |= unix.CLONE_NEWUSER
-			a.UidMappings, a.GidMappings = sysMap(id.uids), sysMap(id.gids)
-			a.GidMappingsEnableSetgroups = true
-		}
-	case ModeSingle:
+	switch {
+	case m == ModeSingle:
 		a.Cloneflags |= unix.CLONE_NEWUSER
-		a.UidMappings = sysMap(id.uids)
-		a.GidMappings = sysMap(id.gids)
-	case ModeSubordinate:
+		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	case newUserNS:
 		a.Cloneflags |= unix.CLONE_NEWUSER
-		// The ids are mapped by newuidmap after the start; exec would drop the capabilities of a user without id.
-		last, err := strconv.Atoi(sysctl("kernel/cap_last_cap"))
-		if err != nil {
-			last = unix.CAP_AUDIT_READ
-		}
-		for c := range last + 1 {
-			a.AmbientCaps = append(a.AmbientCaps, uintptr(c))
-		}
+		a.UidMappings, a.GidMappings = sameIDs("/proc/self/uid_map"), sameIDs("/proc/self/gid_map")
+		a.GidMappingsEnableSetgroups = true
 	}
 	return a
 }
 
-func sysMap(maps []mapping) []syscall.SysProcIDMap {
-	var list []syscall.SysProcIDMap
-	for _, m := range maps {
-		list = append(list, syscall.SysProcIDMap{ContainerID: m.Inside, HostID: m.Outside, Size: m.Size})
-	}
-	return list
+// newUserNS tells whether the run needs a user namespace of its own: an emulator that is registered in the one that we
+// are in would be there for all of it, and for root for the whole machine.
+func (r *run) newUserNS() bool {
+	e := r.process.Emulator
+	return r.sandbox.mode == ModeSingle || e != nil && !e.Registered
 }
 
 // maxStatus bounds what is read of s2i-sandbox's answer, in bytes.

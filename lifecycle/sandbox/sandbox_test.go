@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,10 +24,21 @@ const (
 	runtimeEnv = "SANDBOX_TEST_RUNTIME"
 	// victimEnv is a lower directory; the test binary runs a sandbox with it, to be killed.
 	victimEnv = "SANDBOX_TEST_VICTIM"
+	// enterEnv asks the test binary to run its tests as root of a user namespace.
+	enterEnv = "SANDBOX_TEST_ENTER"
 )
 
 func TestMain(m *testing.M) {
 	Main()
+	if os.Getenv(enterEnv) != "" {
+		code, entered, err := Enter(context.Background())
+		if err != nil {
+			fmt.Println(err)
+		}
+		if entered || err != nil {
+			os.Exit(code)
+		}
+	}
 	if lower := os.Getenv(victimEnv); lower != "" {
 		victim(lower)
 	}
@@ -100,40 +113,50 @@ func newOCI(t testing.TB, o Options) *OCI {
 	return s
 }
 
-// modes runs the test in every mode that this user can have, and checks that it leaves nothing behind.
+// modes runs the test in the mode that this user has, and checks that it leaves nothing behind. TestAsOrdinaryUser
+// runs it in the others.
 func modes(t *testing.T, test func(t *testing.T, s *OCI)) {
 	t.Helper()
-	each := func(name string, o Options) {
-		o.Runtime = os.Getenv(runtimeEnv)
-		t.Run(name, func(t *testing.T) {
-			s := newOCI(t, o)
-			if s.Mode() != Mode(name) {
-				_, _, err := subordinate()
-				t.Fatalf("mode is %s; this test needs newuidmap (apt-get install uidmap) and ranges for this user "+
-					"in /etc/subuid and /etc/subgid: %v", s.Mode(), err)
-			}
-			test(t, s)
-			if s.Mode() != Mode(name) {
-				t.Errorf("mode became %s", s.Mode())
-			}
-			noTrace(t, s.options.TempDir, "")
-		})
-	}
-	if os.Geteuid() == 0 {
-		each("root", Options{})
-		return
-	}
-	each("single", Options{SingleID: true})
-	each("subordinate", Options{})
+	s := newOCI(t, Options{Runtime: os.Getenv(runtimeEnv)})
+	t.Run(string(s.Mode()), func(t *testing.T) {
+		test(t, s)
+		noTrace(t, s.options.TempDir, "")
+	})
 }
 
-// TestAsOrdinaryUser runs the tests of the single id mode, for root, as the user nobody.
+// TestAsOrdinaryUser runs the tests, for root, as nobody and as a user with subordinate ids.
 func TestAsOrdinaryUser(t *testing.T) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || inUserNamespace() {
 		return // they run anyway
 	}
-	const nobody = 65534
-	dir, err := os.MkdirTemp("", "nobody") //nolint:usetesting // an ordinary user reaches it, unlike t.TempDir
+	runAs(t, "nobody", ModeSingle)
+	runAs(t, subordinateUser(t), ModeSubordinate)
+}
+
+// subordinateUser finds a user of this machine that has subordinate ids.
+func subordinateUser(t *testing.T) string {
+	t.Helper()
+	text, _ := os.ReadFile("/etc/subuid")
+	for line := range strings.Lines(string(text)) {
+		name, _, _ := strings.Cut(line, ":")
+		if u, err := user.Lookup(name); err == nil && u.Uid != "0" {
+			return name
+		}
+	}
+	t.Fatal("no ordinary user has subordinate ids (useradd tester, apt-get install uidmap)")
+	return ""
+}
+
+// runAs runs the tests as an ordinary user.
+func runAs(t *testing.T, name string, m Mode) {
+	t.Helper()
+	u, err := user.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	dir, err := os.MkdirTemp("", name) //nolint:usetesting // an ordinary user reaches it, unlike t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,21 +167,20 @@ func TestAsOrdinaryUser(t *testing.T) {
 	}
 	inside := filepath.Join(dir, "inside")
 	write(t, inside, string(program))
-	if err := os.Chown(dir, nobody, nobody); err != nil {
+	if err := os.Chown(dir, uid, gid); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=./single", "-test.v")
+	cmd := exec.Command("/proc/self/exe", "-test.run=./"+string(m), "-test.v")
 	cmd.Env = []string{"TMPDIR=" + dir, insideEnv + "=" + inside, "PATH=" + os.Getenv("PATH"),
-		runtimeEnv + "=" + os.Getenv(runtimeEnv)}
+		runtimeEnv + "=" + os.Getenv(runtimeEnv), enterEnv + "=1"}
 	cmd.Dir = dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	out, err := cmd.CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte("/single")) {
-		t.Fatalf("%v\n%s", err, out)
+	if err != nil || !bytes.Contains(out, []byte("/"+string(m))) {
+		t.Fatalf("as %s: %v\n%s", name, err, out)
 	}
 }
 
-// output runs the program inside and gives what it prints.
 func output(t *testing.T, s Sandbox, p Process, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer

@@ -30,6 +30,7 @@ var ErrNotFound = errors.New("not in the store")
 // Store is an open store. Its methods may be called from any number of goroutines.
 type Store struct {
 	dir    string
+	form   string         // of the names of trees; see treeForm
 	making chan struct{}  // one slot for each layer that is being made
 	behind sync.WaitGroup // removals in the background
 }
@@ -48,6 +49,7 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("opening the store (S2I_HOME chooses another place): %w", err)
 		}
 	}
+	s.form = treeForm(s.path("trees"))
 	if err := s.initLayout(); err != nil {
 		return nil, fmt.Errorf("opening the store at %s: %w", dir, err)
 	}

@@ -80,14 +80,29 @@ func copyLayer(w io.Writer, layer v1.Layer) error {
 	return errors.Join(err, r.Close())
 }
 
-func (s *Store) treePath(diffID v1.Hash) string { return s.path("trees", diffID.Hex) }
+func (s *Store) treePath(diffID v1.Hash) string { return s.path("trees", s.treeName(diffID)) }
+
+// treeName is the name of a layer's tree.
+func (s *Store) treeName(diffID v1.Hash) string { return diffID.Hex + s.form }
+
+// treeForm tells trees apart by who unpacks them. An ordinary user can only record the owners of files; root of a user
+// namespace, or of a container, sets them, but marks opaque directories in another way than the machine's root.
+func treeForm(dir string) string {
+	switch {
+	case os.Geteuid() != 0:
+		return "-recorded"
+	case unix.Setxattr(dir, "trusted.s2i.probe", nil, 0) != nil:
+		return "-mapped"
+	}
+	return ""
+}
 
 // hasTree tells whether a layer is unpacked.
 func (s *Store) hasTree(diffID v1.Hash) bool {
 	if checkHash(diffID) != nil {
 		return false
 	}
-	info, err := s.readTreeInfo(diffID.Hex)
+	info, err := s.readTreeInfo(s.treeName(diffID))
 	if err != nil || info.DiffID != diffID {
 		return false
 	}

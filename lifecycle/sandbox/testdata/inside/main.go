@@ -142,7 +142,7 @@ func do(what string, args []string) error {
 
 // nested tries to make a sandbox inside the sandbox.
 func nested() error {
-	s, err := sandbox.NewOCI(sandbox.Options{Runtime: "/inside", SingleID: true, TempDir: "/tmp"})
+	s, err := sandbox.NewOCI(sandbox.Options{Runtime: "/inside", TempDir: "/tmp"})
 	if err != nil {
 		return err
 	}
