@@ -23,7 +23,8 @@ type builder struct {
 	d      *decision
 	python interpreter
 	// env is the tools' environment.
-	env kit.Env
+	env      kit.Env
+	compiler compiler
 	// venv is the layer of the virtual environment.
 	venv   libcnb.Layer
 	result libcnb.BuildResult
@@ -42,16 +43,26 @@ func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
 	if err := b.prepare(ctx); err != nil {
 		return b.result, err
 	}
+	compiled := b.compileStandard(ctx)
+	err = b.contribute(ctx)
+	if err != nil {
+		stop()
+	}
+	return b.result, errors.Join(err, compiled())
+}
+
+// contribute makes everything that is of the app.
+func (b *builder) contribute(ctx context.Context) error {
 	if err := b.install(ctx); err != nil {
-		return b.result, err
+		return err
 	}
 	if err := b.collect(ctx); err != nil {
-		return b.result, err
+		return err
 	}
-	if err := b.compile(ctx); err != nil {
-		return b.result, err
+	if err := b.compileApp(ctx); err != nil {
+		return err
 	}
-	return b.result, b.processes()
+	return b.processes()
 }
 
 // prepare finds the interpreter and decides.
@@ -65,6 +76,7 @@ func (b *builder) prepare(ctx context.Context) error {
 	if b.python, err = findInterpreter(ctx, b.env); err != nil {
 		return err
 	}
+	b.compiler = newCompiler(b.python.program, b.env)
 	if err := b.removeInstalled(); err != nil {
 		return err
 	}

@@ -7,10 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/buildpacks/libcnb/v2"
 
@@ -28,18 +26,13 @@ import (
 // That of the standard library is: a rebase may bring another patch of Python, whose sources count then.
 const cacheDir = "pycache"
 
-// compileInstalled makes the byte code of the packages, and the links.
-func (b *builder) compileInstalled(ctx context.Context, venv string) error {
-	installed, err := pythonFiles(filepath.Join(venv, "lib"))
-	if err != nil {
-		return err
-	}
-	prefix := filepath.Join(venv, cacheDir)
-	if err := b.compileFiles(ctx, installed, prefix, "unchecked-hash"); err != nil {
-		return err
-	}
-	for dir, layer := range map[string]string{b.bc.ApplicationPath: "bytecode-app", b.python.stdlib: "bytecode-stdlib"} {
-		link := filepath.Join(prefix, dir)
+// standardLayer is the layer of the standard library's byte code.
+const standardLayer = "bytecode-stdlib"
+
+// linkByteCode makes the links from a virtual environment to the layers of byte code.
+func (b *builder) linkByteCode(venv string) error {
+	for dir, layer := range map[string]string{b.bc.ApplicationPath: "bytecode-app", b.python.stdlib: standardLayer} {
+		link := filepath.Join(venv, cacheDir, dir)
 		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
 			return fmt.Errorf("linking the byte code of %s: %w", dir, err)
 		}
@@ -50,22 +43,37 @@ func (b *builder) compileInstalled(ctx context.Context, venv string) error {
 	return nil
 }
 
-// compile makes the layers of byte code.
-func (b *builder) compile(ctx context.Context) error {
+// compileApp makes the layer of the app's byte code.
+func (b *builder) compileApp(ctx context.Context) error {
 	files, err := pythonFiles(b.bc.ApplicationPath)
 	if err != nil {
 		return err
 	}
-	if err := b.bytecodeLayer(ctx, bytecode{layer: "bytecode-app", below: b.bc.ApplicationPath, files: files,
-		mode: "unchecked-hash"}); err != nil {
+	layer, err := b.bytecodeLayer(ctx, bytecode{layer: "bytecode-app", below: b.bc.ApplicationPath, files: files,
+		flags: unchecked})
+	b.result.Layers = append(b.result.Layers, layer)
+	return err
+}
+
+// compileStandard starts to make the layer of the standard library's byte code, beside the installation, which waits for
+// the network. The layer is there when wait returns, which must be called.
+func (b *builder) compileStandard(ctx context.Context) (wait func() error) {
+	var layer libcnb.Layer
+	done := make(chan error, 1)
+	go func() {
+		files, err := pythonFiles(b.python.stdlib)
+		if err == nil {
+			files = slices.DeleteFunc(files, b.python.seldom)
+			layer, err = b.bytecodeLayer(ctx, bytecode{layer: standardLayer, below: b.python.stdlib, files: files,
+				flags: checked, key: fmt.Sprint(Version, " ", b.python.version, " ", len(files))})
+		}
+		done <- err
+	}()
+	return func() error {
+		err := <-done
+		b.result.Layers = append(b.result.Layers, layer)
 		return err
 	}
-	standard, err := pythonFiles(b.python.stdlib)
-	if err != nil {
-		return err
-	}
-	return b.bytecodeLayer(ctx, bytecode{layer: "bytecode-stdlib", below: b.python.stdlib, files: standard,
-		mode: "checked-hash", key: Version + " " + b.python.version})
 }
 
 // bytecode is what a layer of byte code is made from.
@@ -73,43 +81,40 @@ type bytecode struct {
 	// layer is its name, key what it is a function of; without one it is made anew in every build.
 	layer, key string
 	files      []string
-	// mode is how the byte code is checked against its sources at run time.
-	mode string
+	flags      pycFlags
 	// below is the directory of the sources that the layer begins at.
 	below string
 }
 
 // bytecodeLayer makes a layer of byte code, or takes it over.
-func (b *builder) bytecodeLayer(ctx context.Context, c bytecode) error {
+func (b *builder) bytecodeLayer(ctx context.Context, c bytecode) (libcnb.Layer, error) {
 	layer, err := b.bc.Layers.Layer(c.layer)
 	if err != nil {
-		return fmt.Errorf("reading layer %s: %w", c.layer, err)
+		return layer, fmt.Errorf("reading layer %s: %w", c.layer, err)
 	}
 	types := libcnb.LayerTypes{Launch: true}
 	if kit.Made(layer, c.key) {
-		b.result.Layers = append(b.result.Layers, kit.Mark(layer, types, c.key))
-		return nil
+		return kit.Mark(layer, types, c.key), nil
 	}
 	if layer, err = kit.Fresh(layer, types, c.key); err != nil {
-		return err
+		return layer, err
 	}
 	scratch := layer.Path + ".new"
 	defer os.RemoveAll(scratch)
-	if err := b.compileFiles(ctx, c.files, scratch, c.mode); err != nil {
-		return err
+	if err := b.compiler.compile(ctx, c.files, scratch, c.flags); err != nil {
+		return layer, err
 	}
 	made := filepath.Join(scratch, c.below)
 	if err := os.MkdirAll(made, 0o755); err != nil {
-		return fmt.Errorf("making layer %s: %w", c.layer, err)
+		return layer, fmt.Errorf("making layer %s: %w", c.layer, err)
 	}
 	if err := os.RemoveAll(layer.Path); err != nil {
-		return fmt.Errorf("making layer %s: %w", c.layer, err)
+		return layer, fmt.Errorf("making layer %s: %w", c.layer, err)
 	}
 	if err := os.Rename(made, layer.Path); err != nil {
-		return fmt.Errorf("making layer %s: %w", c.layer, err)
+		return layer, fmt.Errorf("making layer %s: %w", c.layer, err)
 	}
-	b.result.Layers = append(b.result.Layers, layer)
-	return nil
+	return layer, nil
 }
 
 // pythonFiles gives the Python files below a directory that may be imported, sorted.
@@ -158,59 +163,25 @@ func neverImported(name string) bool {
 	return strings.HasPrefix(name, ".")
 }
 
-// shards is in how many parts files are compiled. What one process writes can depend on what it compiled before, so the
-// number must not depend on the machine.
-const shards = 4
-
-// compileFiles compiles files into the prefix. Files that do not compile are left out: templates and examples of other
-// versions of Python are among the packages' files.
-func (b *builder) compileFiles(ctx context.Context, files []string, prefix, mode string) error {
-	if len(files) == 0 {
-		return nil
-	}
-	limit := make(chan struct{}, max(1, runtime.NumCPU()))
-	errs := make([]error, shards)
-	var wg sync.WaitGroup
-	for i := range shards {
-		var part []string
-		for j := i; j < len(files); j += shards {
-			part = append(part, files[j])
-		}
-		if len(part) == 0 {
-			continue
-		}
-		wg.Go(func() {
-			limit <- struct{}{}
-			defer func() { <-limit }()
-			errs[i] = b.compileShard(ctx, part, prefix, mode)
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}
-
-// compileShard runs compileall, whose exit code 1 tells of files that do not compile.
-func (b *builder) compileShard(ctx context.Context, files []string, prefix, mode string) error {
-	list, err := os.CreateTemp("", "s2i-compile-")
+// seldom tells whether a file of the standard library is one that next to no app imports: tools for developers, copies in
+// Python of what is there in C, what is for other systems.
+func (in interpreter) seldom(name string) bool {
+	rel, err := filepath.Rel(in.stdlib, name)
 	if err != nil {
-		return fmt.Errorf("writing the list of files to compile: %w", err)
+		return false
 	}
-	defer os.Remove(list.Name())
-	if _, err := list.WriteString(strings.Join(files, "\n") + "\n"); err != nil {
-		return errors.Join(fmt.Errorf("writing the list of files to compile: %w", err), list.Close())
+	top, _, _ := strings.Cut(rel, string(filepath.Separator))
+	switch strings.TrimSuffix(top, ".py") {
+	case "_pydatetime", "_pydecimal", "_pyio", "_pyrepl", "antigravity", "cProfile", "curses", "doctest", "ftplib", "imaplib",
+		"mailbox", "modulefinder", "nturl2path", "pdb", "pickletools", "poplib", "profile", "pstats", "pyclbr", "rlcompleter",
+		"sre_compile", "sre_constants", "sre_parse", "tabnanny", "this", "trace", "turtle", "venv", "wave", "xmlrpc", "zipapp",
+		"_aix_support", "_android_support", "_apple_support", "_ios_support", "_osx_support":
+		return true
 	}
-	if err := list.Close(); err != nil {
-		return fmt.Errorf("writing the list of files to compile: %w", err)
+	switch base := filepath.Base(rel); {
+	case strings.HasPrefix(base, "windows_"), strings.HasSuffix(base, "_win32.py"), base == "proactor_events.py",
+		base == "wintypes.py", filepath.Base(filepath.Dir(rel)) == "macholib":
+		return true
 	}
-	// The variable that forbids to write byte code stays: it is about what the program itself imports.
-	env := b.env.With(kit.Env{"PYTHONPYCACHEPREFIX": prefix})
-	delete(env, "SOURCE_DATE_EPOCH")
-	err = kit.Command{
-		Args: []string{b.python.program, "-m", "compileall", "-qq", "--invalidation-mode", mode, "-i", list.Name()},
-		Dir:  "/", Env: env, Why: "byte code makes the app start faster",
-	}.Run(ctx)
-	if slices.Contains([]int{0, 1}, kit.ExitCode(err)) {
-		return nil
-	}
-	return err
+	return false
 }

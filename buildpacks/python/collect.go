@@ -38,7 +38,7 @@ func (b *builder) collect(ctx context.Context) error {
 func (b *builder) withVenv() kit.Env {
 	env := b.env.With(kit.Env{"VIRTUAL_ENV": b.venv.Path,
 		"PATH": filepath.Join(b.venv.Path, "bin") + ":" + b.env["PATH"], "PYTHONUNBUFFERED": "1",
-		"PYTHONPYCACHEPREFIX": filepath.Join(b.venv.Path, cacheDir)})
+		"PYTHONPYCACHEPREFIX": filepath.Join(b.venv.Path, cacheDir), "PYTHONDONTWRITEBYTECODE": "1"})
 	delete(env, "SETUPTOOLS_SCM_PRETEND_VERSION")
 	return env
 }

@@ -23,7 +23,7 @@ func toolEnv(bc libcnb.BuildContext, env kit.Env, cache string) kit.Env {
 	set := kit.Env{
 		"HOME": filepath.Join(os.TempDir(), "home"), "UV_CACHE_DIR": cache, "UV_PYTHON_DOWNLOADS": "never",
 		"UV_NO_PROGRESS": "1", "UV_NO_MODIFY_PATH": "1", "UV_PYTHON_PREFERENCE": "only-system", "NO_COLOR": "1",
-		"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "SOURCE_DATE_EPOCH": env.Or("SOURCE_DATE_EPOCH", "315532801"),
+		"PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": filepath.Join(os.TempDir(), "pycache"), "SOURCE_DATE_EPOCH": env.Or("SOURCE_DATE_EPOCH", "315532801"),
 		"GIT_TERMINAL_PROMPT": "0",
 	}
 	// What is compiled must not name the directories that it was compiled in, which have random names.
@@ -38,6 +38,7 @@ func toolEnv(bc libcnb.BuildContext, env kit.Env, cache string) kit.Env {
 	merged := env.With(set)
 	delete(merged, "PYTHONPATH")
 	delete(merged, "VIRTUAL_ENV")
+	delete(merged, "PYTHONDONTWRITEBYTECODE") // what tools import twice is compiled once
 	fromPip(merged)
 	withBindings(merged, bc.Platform.Bindings)
 	if merged["SETUPTOOLS_SCM_PRETEND_VERSION"] == "" {

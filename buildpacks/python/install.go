@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -52,13 +53,7 @@ func (b *builder) install(ctx context.Context) error {
 		return err
 	}
 	b.env["VIRTUAL_ENV"] = layer.Path
-	if err := b.sync(ctx, args, text); err != nil {
-		return err
-	}
-	if err := normalise(layer.Path); err != nil {
-		return err
-	}
-	if err := b.compileInstalled(ctx, layer.Path); err != nil {
+	if err := b.fill(ctx, layer.Path, args, text); err != nil {
 		return err
 	}
 	names, err := os.ReadDir(filepath.Join(layer.Path, "bin"))
@@ -113,38 +108,93 @@ func (b *builder) strategy() []string {
 	return []string{"--index-strategy", "unsafe-best-match"}
 }
 
-// sync installs a text of pinned requirements, and the project.
-func (b *builder) sync(ctx context.Context, flags []string, text string) error {
+// fill installs packages and the project in a virtual environment. The byte code of the packages is made while the project
+// is built.
+func (b *builder) fill(ctx context.Context, venv string, args []string, text string) error {
 	before, err := b.files()
 	if err != nil {
 		return err
 	}
-	if strings.TrimSpace(text) != "" {
-		file := filepath.Join(os.TempDir(), "s2i-requirements.txt")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			return fmt.Errorf("writing what is to be installed: %w", err)
-		}
-		defer os.Remove(file)
-		args := append([]string{"uv", "pip", "sync", "--python", b.venvPython(), "--no-break-system-packages"}, flags...)
-		if b.d.deps.reqs != nil && b.d.deps.reqs.hashed {
-			args = append(args, "--require-hashes", b.d.deps.lock)
-		} else {
-			args = append(args, file)
-		}
-		if err := b.runWithOld(ctx, args, b.d.says()+" is there"); err != nil {
-			return err
+	if err := b.sync(ctx, args, text); err != nil {
+		return err
+	}
+	lib, prefix := filepath.Join(venv, "lib"), filepath.Join(venv, cacheDir)
+	packages, err := installed(lib)
+	if err != nil {
+		return err
+	}
+	compiled := make(chan error, 1)
+	go func() { compiled <- b.compiler.compile(ctx, sortedKeys(packages), prefix, unchecked) }()
+	err = b.installProject(ctx)
+	if err := errors.Join(err, <-compiled); err != nil {
+		return err
+	}
+	if err := b.removeNew(before); err != nil {
+		return err
+	}
+	if err := normalise(venv); err != nil {
+		return err
+	}
+	all, err := installed(lib)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(all, func(name string, info fs.FileInfo) bool { return same(packages[name], info) })
+	if err := b.compiler.compile(ctx, sortedKeys(all), prefix, unchecked); err != nil {
+		return err
+	}
+	return b.linkByteCode(venv)
+}
+
+// installed gives the Python files below a directory with what is known of them.
+func installed(dir string) (map[string]fs.FileInfo, error) {
+	files, err := pythonFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	infos := make(map[string]fs.FileInfo, len(files))
+	for _, name := range files {
+		if infos[name], err = os.Lstat(name); err != nil {
+			return nil, fmt.Errorf("looking at what is installed: %w", err)
 		}
 	}
-	if b.d.project {
-		args := []string{"uv", "pip", "install", "--python", b.venvPython(), "--no-deps"}
-		if b.d.editable {
-			args = append(args, "--editable")
-		}
-		if err := b.run(ctx, append(args, b.bc.ApplicationPath), "the project has a [build-system]"); err != nil {
-			return err
-		}
+	return infos, nil
+}
+
+// same tells whether a file has not been replaced.
+func same(old, now fs.FileInfo) bool {
+	return old != nil && os.SameFile(old, now) && old.ModTime().Equal(now.ModTime()) && old.Size() == now.Size()
+}
+
+// sync installs a text of pinned requirements.
+func (b *builder) sync(ctx context.Context, flags []string, text string) error {
+	if strings.TrimSpace(text) == "" {
+		return nil
 	}
-	return b.removeNew(before)
+	file := filepath.Join(os.TempDir(), "s2i-requirements.txt")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("writing what is to be installed: %w", err)
+	}
+	defer os.Remove(file)
+	args := append([]string{"uv", "pip", "sync", "--python", b.venvPython(), "--no-break-system-packages"}, flags...)
+	if b.d.deps.reqs != nil && b.d.deps.reqs.hashed {
+		args = append(args, "--require-hashes", b.d.deps.lock)
+	} else {
+		args = append(args, file)
+	}
+	return b.runWithOld(ctx, args, b.d.says()+" is there")
+}
+
+// installProject installs the app itself, when it is a package.
+func (b *builder) installProject(ctx context.Context) error {
+	if !b.d.project {
+		return nil
+	}
+	args := []string{"uv", "pip", "install", "--python", b.venvPython(), "--no-deps"}
+	if b.d.editable {
+		args = append(args, "--editable")
+	}
+	return b.run(ctx, append(args, b.bc.ApplicationPath), "the project has a [build-system]")
 }
 
 func (b *builder) venvPython() string {

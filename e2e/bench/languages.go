@@ -34,7 +34,7 @@ var languages = []language{
 		"npm_config_cache=$CACHE/npm npm ci --no-audit --no-fund && npm run build"},
 	{"python", "py-fastapi-uv", []string{"python", "uv"}, ".py", "#",
 		"UV_CACHE_DIR=$CACHE/uv UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy; export UV_CACHE_DIR UV_PYTHON_DOWNLOADS UV_LINK_MODE; " +
-			"uv venv -q --allow-existing && uv pip install -q -r pyproject.toml --compile-bytecode"},
+			"uv venv -q --allow-existing && uv pip install -q -e . --compile-bytecode"}, // what uv sync does, without the lock's index
 	{"java", "java-spring", []string{"jdk", "maven"}, ".java", "//",
 		"mvn -B -ntp -q -DskipTests -Dmaven.repo.local=$CACHE/m2 package"},
 	{"rust", "rust-axum", []string{"rust"}, "src/main.rs", "//",
