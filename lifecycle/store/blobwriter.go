@@ -10,19 +10,13 @@ import (
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"golang.org/x/sys/unix"
 )
-
-// flushEvery is after how many bytes the kernel is asked to start writing them to the disk, so that little is left to
-// wait for at the end.
-const flushEvery = 8 << 20
 
 // blobWriter writes a new blob and computes its digest.
 type blobWriter struct {
 	*temp
-	sum     hash.Hash
-	size    int64
-	flushed int64
+	sum  hash.Hash
+	size int64
 }
 
 func (s *Store) newBlob() (*blobWriter, error) {
@@ -37,10 +31,6 @@ func (w *blobWriter) Write(p []byte) (int, error) {
 	n, err := w.f.Write(p)
 	w.sum.Write(p[:n])
 	w.size += int64(n)
-	if w.size-w.flushed >= flushEvery {
-		_ = unix.SyncFileRange(int(w.f.Fd()), w.flushed, w.size-w.flushed, unix.SYNC_FILE_RANGE_WRITE)
-		w.flushed = w.size
-	}
 	return n, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -78,6 +79,7 @@ func (s *Store) changeIndex(change func(m *v1.IndexManifest) error) error {
 	if err != nil {
 		return err
 	}
+	before := m.DeepCopy()
 	if err := change(m); err != nil {
 		return err
 	}
@@ -87,11 +89,14 @@ func (s *Store) changeIndex(change func(m *v1.IndexManifest) error) error {
 	if m.Manifests == nil {
 		m.Manifests = []v1.Descriptor{}
 	}
+	if before.Manifests != nil && reflect.DeepEqual(before, m) {
+		return nil
+	}
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing the list of local images: %w", err)
 	}
-	return s.writeFile(s.path("index.json"), append(data, '\n'))
+	return s.write(s.path("index.json"), append(data, '\n'), true)
 }
 
 // Images lists the local images by name.

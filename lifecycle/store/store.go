@@ -8,11 +8,13 @@
 //	downloads/ALGO-HEX       downloaded files by integrity; *.part is one that was interrupted
 //	cache/KEY                what outlives a build of one app
 //	locks/NAME               flock(2): a lock goes with the process that holds it
+//	boot                     the start of the system since which the blobs are known to be whole
 //	tmp/NAME                 what is being written; its writer holds a lock on it, so the others can tell it from the
 //	                         leftovers of the dead, which Open clears away
 //
-// Everything is written under a temporary name, synced and renamed, so that a process may die at any instruction: the
-// next one repairs or ignores what it left. Any number of processes share a store.
+// Everything is written under a temporary name and renamed, so that a process may die at any instruction: the next one
+// repairs or ignores what it left. What is lost when the system itself dies is found when the store is next opened.
+// Any number of processes share a store.
 package store
 
 import (
@@ -33,6 +35,7 @@ type Store struct {
 	form   string         // of the names of trees; see treeForm
 	making chan struct{}  // one slot for each layer that is being made
 	behind sync.WaitGroup // removals in the background
+	sync   bool           // files are written to the disk before they are named, because settle could not help
 }
 
 // Open opens the store at dir and makes it when it does not exist. It clears away what dead processes left, in the
@@ -48,6 +51,9 @@ func Open(dir string) (*Store, error) {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("opening the store (S2I_HOME chooses another place): %w", err)
 		}
+	}
+	if err := s.settle(); err != nil {
+		return nil, fmt.Errorf("checking the store at %s: %w", dir, err)
 	}
 	s.form = treeForm(s.path("trees"))
 	if err := s.initLayout(); err != nil {

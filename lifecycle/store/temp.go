@@ -19,6 +19,7 @@ const trash = "trash-"
 type temp struct {
 	path string
 	f    *os.File
+	sync bool // write it to the disk before it gets its name
 }
 
 // tempFile makes a file to write to.
@@ -59,15 +60,15 @@ func (s *Store) newTemp(create func() (string, *os.File, error)) (*temp, error) 
 			return nil, fmt.Errorf("making a temporary name in the store: %w", err)
 		}
 		if isAt(f, path) {
-			return &temp{path, f}, nil
+			return &temp{path, f, s.sync}, nil
 		}
 		_ = f.Close()
 	}
 }
 
-// commit makes a temporary file or directory visible at path, whole and lasting. A file replaces what is there.
+// commit makes a temporary file or directory visible at path, whole. A file replaces what is there.
 func (t *temp) commit(path string) error {
-	if st, err := t.f.Stat(); err == nil && st.Mode().IsRegular() {
+	if t.sync {
 		if err := t.f.Sync(); err != nil {
 			return fmt.Errorf("writing %s: %w", path, err)
 		}
@@ -77,6 +78,9 @@ func (t *temp) commit(path string) error {
 	}
 	_ = t.f.Close()
 	t.f = nil
+	if !t.sync {
+		return nil
+	}
 	return syncDir(filepath.Dir(path))
 }
 
@@ -173,12 +177,16 @@ func removeAll(path string) error {
 }
 
 // writeFile writes a small file whole or not at all.
-func (s *Store) writeFile(path string, data []byte) error {
+func (s *Store) writeFile(path string, data []byte) error { return s.write(path, data, s.sync) }
+
+// write is writeFile; with sync the file survives the end of the system.
+func (s *Store) write(path string, data []byte, sync bool) error {
 	t, err := s.tempFile("file")
 	if err != nil {
 		return err
 	}
 	defer t.discard()
+	t.sync = sync
 	if _, err := t.f.Write(data); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
