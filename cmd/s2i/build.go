@@ -33,7 +33,7 @@ Examples:
    s2i build https://example.com/team/app.git#main:service -t app:1 -t oci:./layout -t docker-archive:app.tar
    git archive HEAD | s2i build - -t app:1
    s2i build --smoke -t registry.example.com/team/app:1`,
-		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), sandboxFlags()),
+		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), cacheFlags(), sandboxFlags()),
 		Action: withTools(buildImage),
 	}
 }

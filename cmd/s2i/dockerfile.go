@@ -93,6 +93,13 @@ func buildDockerfile(ctx context.Context, c *cli.Context, t *tools, dir string) 
 			return lifecycle.WithCode(lifecycle.ExitAnalyze, err)
 		}
 	}
+	caches, err := cacheOptions(c, t, &o, refs)
+	if err == nil {
+		err = checkCaches(ctx, t, caches)
+	}
+	if err != nil {
+		return err
+	}
 	started := time.Now()
 	built, err := dockerfile.BuildAll(ctx, o, targets)
 	if err != nil {
@@ -108,6 +115,9 @@ func buildDockerfile(ctx context.Context, c *cli.Context, t *tools, dir string) 
 		result.Images = append(result.Images, image.Member{Platform: targets[i], Image: b.Image})
 	}
 	if err := result.Publish(ctx, t.images, together, refs); err != nil {
+		return err
+	}
+	if err := publishCaches(ctx, t, caches, built[0].Caches); err != nil {
 		return err
 	}
 	if err := writeResults(c, result, time.Since(started)); err != nil {

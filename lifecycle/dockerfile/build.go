@@ -52,7 +52,20 @@ type Options struct {
 	NoCache bool
 	// NoCacheStages are the stages that are run anew, and with them the stages that begin with them.
 	NoCacheStages []string
-	Compression   store.Compression
+	// CacheFrom are images with caches (LabelCache): what is not in the store is looked for there, in this order. Whoever
+	// can write them decides what comes out of the build.
+	CacheFrom []image.Ref
+	// CacheTo are the caches to make.
+	CacheTo []CacheTo
+	// InlineCache puts the records of the image's own layers into it.
+	InlineCache bool
+	// CacheTTL is the age at which layers are made anew; 0 means never.
+	CacheTTL time.Duration
+	// NoCacheRuns runs every RUN anew.
+	NoCacheRuns bool
+	// Whole brings the layers here that the image has from a cache elsewhere, because it is to be kept here.
+	Whole       bool
+	Compression store.Compression
 	// Created is the image's time of creation; zero means the fixed one of reproducible images.
 	Created time.Time
 	// Git checks a repository out for ADD, given as source.ParseRef reads it, and tells which commit that is; nil when
@@ -75,6 +88,8 @@ type Result struct {
 	Base string
 	// Ran is the number of instructions that were run and not found in the cache.
 	Ran int
+	// Caches are those that Options.CacheTo asked for, for all platforms together; one without layers is nil.
+	Caches []v1.Image
 }
 
 // Build builds an image.
@@ -128,7 +143,7 @@ func BuildAll(ctx context.Context, o Options, platforms []lifecycle.Target) ([]*
 			return nil, err
 		}
 	}
-	return results, nil
+	return results, w.export(ctx, builders[0], states, results)
 }
 
 // newBuilder prepares the build for one platform. Evaluating instructions changes them, so each has its own.
@@ -184,6 +199,8 @@ type work struct {
 	several bool
 	// open opens an image whose layers can be read for as long as anybody uses the result.
 	open func(image.Ref, lifecycle.Target) (v1.Image, error)
+	// others gives what the caches of Options.CacheFrom hold. They are read when the first thing is not in the store.
+	others func() *foreign
 	// slots bounds how many instructions run at once.
 	slots chan struct{}
 	// behind counts the goroutines that nobody waits for before the end of the build.
@@ -198,12 +215,16 @@ type work struct {
 	used    map[string]bool // build arguments that an ARG asked for
 	nodes   map[string]*node
 	images  map[string]*opened
+	// contents are the records of contents that were used.
+	contents map[string]string
 }
 
 func newWork(ctx context.Context, o Options) *work {
 	return &work{
 		slots: make(chan struct{}, max(2, runtime.NumCPU())), nodes: map[string]*node{}, images: map[string]*opened{},
-		open: func(ref image.Ref, p lifecycle.Target) (v1.Image, error) { return o.Images.Image(ctx, ref, p) },
+		contents: map[string]string{},
+		open:     func(ref image.Ref, p lifecycle.Target) (v1.Image, error) { return o.Images.Image(ctx, ref, p) },
+		others:   sync.OnceValue(func() *foreign { return readCaches(ctx, o) }),
 	}
 }
 

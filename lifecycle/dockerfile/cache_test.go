@@ -17,6 +17,7 @@ import (
 
 	"s2i/lifecycle"
 	"s2i/lifecycle/image"
+	"s2i/lifecycle/progress"
 	"s2i/lifecycle/sandbox"
 	"s2i/lifecycle/store"
 )
@@ -27,7 +28,8 @@ type bench struct {
 	store   *store.Store
 	images  *image.Client
 	context string
-	options Options // beside those of the bench
+	options Options        // beside those of the bench
+	sink    *progress.Sink // may be nil
 
 	mu  sync.Mutex
 	ran []string
@@ -102,7 +104,11 @@ func (w *bench) try(text string) (r *Result, ran []string, err error) {
 	w.mu.Lock()
 	w.ran = nil
 	w.mu.Unlock()
-	r, err = Build(w.t.Context(), o)
+	ctx := w.t.Context()
+	if w.sink != nil {
+		ctx = progress.With(ctx, w.sink)
+	}
+	r, err = Build(ctx, o)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	slices.Sort(w.ran)

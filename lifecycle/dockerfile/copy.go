@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/patternmatcher"
 
@@ -71,7 +70,7 @@ func (s *stage) copy(ctx context.Context, st *state, c copying) error {
 	if err != nil {
 		return err
 	}
-	s.append(st, c.text+" # buildkit", key, func(ctx context.Context, n *node) (made, error) {
+	s.append(st, c.text+" # buildkit", key, false, func(ctx context.Context, n *node) (made, error) {
 		return s.b.makeCopy(ctx, n, g, placement{dest: dest, toDir: toDir, chmod: chmod}, below)
 	})
 	return nil
@@ -186,7 +185,7 @@ const recordContent = "dockerfile-content"
 type contentRecord struct {
 	Digest string `json:"digest"`
 	// Of is the top layer that was looked into. A command that is run anew may give another one under the same key.
-	Of v1.Hash `json:"of"`
+	Of string `json:"of,omitempty"`
 }
 
 // content is the digest of what a copying copies. What a stage holds is remembered by the key of its top layer, at.
@@ -197,7 +196,8 @@ func (b *builder) content(ctx context.Context, at *node, g *gathering) (string, 
 		if key, err = chained(nil, "content", at.key, g.c.sources, g.c.contents, g.c.exclude, g.c.parents, g.c.unpack); err != nil {
 			return "", err
 		}
-		if known := b.knownContent(key, at); known != "" {
+		if known := b.knownContent(ctx, key, at); known != "" {
+			b.noteContent(key, known)
 			return known, nil
 		}
 	}
@@ -217,20 +217,33 @@ func (b *builder) content(ctx context.Context, at *node, g *gathering) (string, 
 	if err != nil {
 		return "", err
 	}
-	return digest, b.Store.SetRecord(recordContent, key, contentRecord{digest, diffID})
+	b.noteContent(key, digest)
+	return digest, b.Store.SetRecord(recordContent, key, contentRecord{digest, diffID.String()})
 }
 
-// knownContent is what the record of a content says, if it is about the layer that the cache has now.
-func (b *builder) knownContent(key string, at *node) string {
+// knownContent is what the record of a content says, if it is about the layer that the cache has now, and else what
+// another cache says of a layer that is not here.
+func (b *builder) knownContent(ctx context.Context, key string, at *node) string {
+	if at.fresh {
+		return ""
+	}
+	var now layerRecord
+	made := at.base == nil && b.Store.Record(recordLayer, at.key, &now) == nil
+	if made && b.tooOld(now.Made) {
+		return ""
+	}
 	var known contentRecord
-	if at.fresh || b.Store.Record(recordContent, key, &known) != nil {
+	if b.Store.Record(recordContent, key, &known) == nil && (!made || now.DiffID.String() == known.Of) {
+		return known.Digest
+	}
+	if len(b.CacheFrom) == 0 || at.base != nil || at.cached(ctx) != nil {
 		return ""
 	}
-	var now v1.Hash
-	if at.base == nil && b.Store.Record(recordLayer, at.key, &now) == nil && now != known.Of {
-		return ""
+	digest := b.others().contents[key]
+	if digest != "" {
+		_ = b.Store.SetRecord(recordContent, key, contentRecord{Digest: digest}) // it only saves work
 	}
-	return known.Digest
+	return digest
 }
 
 // makeCopy makes the layer of a COPY, straight from its sources.

@@ -8,9 +8,7 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"s2i/lifecycle"
 	"s2i/lifecycle/archive"
@@ -26,7 +24,11 @@ func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 	layers := make([]v1.Layer, len(st.chain))
 	config.RootFS = v1.RootFS{Type: "layers"}
 	for i, n := range st.chain {
-		l, err := n.force(ctx)
+		get := n.force
+		if b.Whole {
+			get = n.read
+		}
+		l, err := get(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +43,7 @@ func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 	if err := b.label(config, st); err != nil {
 		return nil, err
 	}
-	img, err := mutate.AppendLayers(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON), layers...)
+	img, err := mutate.AppendLayers(ociImage(), layers...)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +88,15 @@ func (b *builder) label(config *v1.ConfigFile, st *state) error {
 		labels = map[string]string{}
 	}
 	delete(labels, lifecycle.LabelLayersMetadata) // the base's own says nothing about this image
+	delete(labels, LabelCache)                    // nor this
 	maps.Copy(labels, b.Labels)
+	if b.InlineCache {
+		text, err := b.inline(st.chain[st.base:], config.RootFS.DiffIDs[st.base:])
+		if err != nil {
+			return err
+		}
+		labels[LabelCache] = text
+	}
 	if st.base > 0 {
 		top := config.RootFS.DiffIDs[st.base-1].String()
 		meta, err := json.Marshal(lifecycle.LayersMetadata{RunImage: lifecycle.RunImageMetadata{

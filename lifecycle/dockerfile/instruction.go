@@ -202,16 +202,16 @@ func (s *stage) workdir(st *state, c *instructions.WorkdirCommand) error {
 		return err
 	}
 	user := config.User
-	s.append(st, fmt.Sprint(c), key, func(ctx context.Context, n *node) (made, error) {
+	s.append(st, fmt.Sprint(c), key, false, func(ctx context.Context, n *node) (made, error) {
 		return s.b.makeDir(ctx, n, dir, user)
 	})
 	return nil
 }
 
-// append adds a layer to the stage.
-func (s *stage) append(st *state, by, key string, make func(context.Context, *node) (made, error)) {
+// append adds a layer to the stage. fresh forbids to take it from the cache.
+func (s *stage) append(st *state, by, key string, fresh bool, make func(context.Context, *node) (made, error)) {
 	n := &node{b: s.b, key: key, below: slices.Clone(st.chain), make: make, where: s.at,
-		fresh: s.fresh() || isFresh(st.chain)}
+		fresh: fresh || s.fresh() || isFresh(st.chain)}
 	st.chain = append(st.chain, s.b.once(n))
 	st.history(by, false)
 }

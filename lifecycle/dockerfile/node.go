@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,12 +10,14 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"golang.org/x/sync/errgroup"
 
 	"s2i/lifecycle/listing"
+	"s2i/lifecycle/progress"
 	"s2i/lifecycle/store"
 )
 
@@ -46,6 +49,8 @@ type node struct {
 type made struct {
 	dir  string // "" when only the store can tell
 	wait func() (v1.Layer, error)
+	// foreign is where the layer is, as long as nobody has looked into it.
+	foreign *foreignLayer
 }
 
 // start makes the layer unless it is cached; it does not wait for it to be packed.
@@ -63,11 +68,49 @@ func (n *node) find(ctx context.Context) (made, error) {
 	if n.base != nil {
 		return ready(n.base), nil
 	}
-	if l := n.cached(); l != nil {
+	if l := n.cached(ctx); l != nil {
 		return ready(l), nil
 	}
+	if f := n.foreign(); f != nil {
+		m := ready(f.layer)
+		m.foreign = f
+		return m, nil
+	}
+	return n.makeNow(ctx)
+}
+
+func (n *node) makeNow(ctx context.Context) (made, error) {
 	m, err := n.make(ctx, n)
 	return m, located(n.b.File.Name, err, n.where)
+}
+
+// here is start for who looks into the layer: one in another cache is brought here, and made when it is not what that
+// cache says.
+func (n *node) here(ctx context.Context) (made, error) {
+	m, err := n.start(ctx)
+	if err != nil || m.foreign == nil {
+		return m, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.err != nil || n.made.foreign == nil {
+		return n.made, n.err
+	}
+	l, err := n.adopt(ctx, n.made.foreign)
+	if err == nil {
+		l, err = n.b.compressed(ctx, l, n.b.Compression)
+	}
+	switch {
+	case err == nil:
+		n.made = ready(l)
+	case ctx.Err() != nil:
+		return made{}, context.Cause(ctx)
+	default:
+		progress.Warn(ctx, "a layer of the cache %s is not used: %v", n.made.foreign.from, err)
+		n.made, n.err = n.makeNow(ctx)
+		n.done = n.err == nil || ctx.Err() == nil
+	}
+	return n.made, n.err
 }
 
 // remember lets later builds find the layer that was made.
@@ -76,7 +119,7 @@ func (n *node) remember(l v1.Layer) error {
 	if err != nil {
 		return err
 	}
-	return n.b.Store.SetRecord(recordLayer, n.key, diffID)
+	return n.b.Store.SetRecord(recordLayer, n.key, layerRecord{DiffID: diffID, Made: time.Now().UTC()})
 }
 
 // isFresh tells whether a chain has layers that may not come from the cache.
@@ -84,18 +127,30 @@ func isFresh(chain []*node) bool { return len(chain) > 0 && chain[len(chain)-1].
 
 func ready(l v1.Layer) made { return made{wait: func() (v1.Layer, error) { return l, nil }} }
 
-// force gives the layer itself.
-func (n *node) force(ctx context.Context) (v1.Layer, error) {
-	m, err := n.start(ctx)
+// read gives the layer, to look into it.
+func (n *node) read(ctx context.Context) (v1.Layer, error) {
+	m, err := n.here(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return m.wait()
 }
 
+// force gives the layer itself.
+func (n *node) force(ctx context.Context) (v1.Layer, error) {
+	m, err := n.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if m.foreign != nil && m.foreign.compression != cmp.Or(n.b.Compression, store.Gzip) {
+		return n.read(ctx)
+	}
+	return m.wait()
+}
+
 // dir gives a directory, in overlayfs's form, that shows what the layer holds.
 func (n *node) dir(ctx context.Context) (string, error) {
-	m, err := n.start(ctx)
+	m, err := n.here(ctx)
 	if err != nil || m.dir != "" {
 		return m.dir, err
 	}
@@ -106,20 +161,41 @@ func (n *node) dir(ctx context.Context) (string, error) {
 	return n.b.Store.Tree(ctx, l)
 }
 
-// recordLayer is the store's own kind for the layers that keys gave.
-const recordLayer = "layer"
+// recordLayer is the layer that a key gave.
+const recordLayer = "dockerfile-layer"
+
+type layerRecord struct {
+	DiffID v1.Hash   `json:"diffID"`
+	Made   time.Time `json:"made"`
+	// Blob is the blob of a layer that another cache had.
+	Blob *v1.Descriptor `json:"blob,omitempty"`
+}
 
 // cached gives the layer that the key gave before, when its blob is here.
-func (n *node) cached() v1.Layer {
-	var diffID v1.Hash
-	if n.fresh || n.b.Store.Record(recordLayer, n.key, &diffID) != nil {
+func (n *node) cached(ctx context.Context) v1.Layer {
+	var known layerRecord
+	st := n.b.Store
+	if n.fresh || st.Record(recordLayer, n.key, &known) != nil || n.b.tooOld(known.Made) {
 		return nil
 	}
-	l, err := n.b.Store.LayerByDiffID(diffID, n.b.Compression)
-	if err != nil {
-		return nil
+	if l, err := st.LayerByDiffID(known.DiffID, n.b.Compression); err == nil {
+		return l
 	}
-	return l
+	candidates := []v1.Layer{}
+	if known.Blob != nil && st.HasBlob(known.Blob.Digest) {
+		candidates = append(candidates, storedLayer(st, known.DiffID, *known.Blob))
+	}
+	for _, c := range []store.Compression{store.Gzip, store.Zstd, store.None} {
+		if l, err := st.LayerByDiffID(known.DiffID, c); err == nil {
+			candidates = append(candidates, l)
+		}
+	}
+	for _, l := range candidates {
+		if l, err := n.b.compressed(ctx, l, n.b.Compression); err == nil {
+			return l
+		}
+	}
+	return nil
 }
 
 // chained names a step over what is below it.
@@ -144,7 +220,7 @@ func (b *builder) view(ctx context.Context, chain []*node) (*rootfs, error) {
 	layers := make([]v1.Layer, len(chain))
 	lists := make([]*listing.Listing, len(chain))
 	for i, n := range chain {
-		l, err := n.force(ctx)
+		l, err := n.read(ctx)
 		if err != nil {
 			return nil, err
 		}

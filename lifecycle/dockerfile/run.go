@@ -80,7 +80,7 @@ func (s *stage) run(ctx context.Context, st *state, c *instructions.RunCommand) 
 	if err != nil {
 		return err
 	}
-	s.append(st, historyOf(args, r), key, func(ctx context.Context, n *node) (made, error) {
+	s.append(st, historyOf(args, r), key, s.b.NoCacheRuns, func(ctx context.Context, n *node) (made, error) {
 		return s.b.makeRun(ctx, n, r)
 	})
 	return nil
@@ -178,7 +178,7 @@ func (b *builder) makeRun(ctx context.Context, n *node, r *running) (made, error
 	if err != nil {
 		return made{}, err
 	}
-	if l := n.cached(); l != nil {
+	if l := n.cached(ctx); l != nil {
 		unlock()
 		return ready(l), nil
 	}
