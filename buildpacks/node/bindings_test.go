@@ -8,6 +8,7 @@ import (
 	"github.com/buildpacks/libcnb/v2"
 
 	"s2i/buildpacks/kit"
+	"s2i/buildpacks/kit/kittest"
 )
 
 func TestCredentials(t *testing.T) {
@@ -35,6 +36,24 @@ func TestCredentials(t *testing.T) {
 	}
 	if got := readlink(t, filepath.Join(home, ".npmrc")); got != file {
 		t.Errorf("the home directory's .npmrc is %s", got)
+	}
+
+	app := kittest.Dir(t, files{
+		".npmrc": "@a:registry=https://r.example.com/\n//r.example.com/:_authToken=${T}\n//r.example.com/:x=1\n"})
+	own, err := findCredentials(libcnb.BuildContext{}, app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if home, err = own.home(); err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(home)
+	user := filepath.Join(home, ".npmrc")
+	if text := read(t, user); text != "//r.example.com/:_authToken=${T}" {
+		t.Errorf("the user's .npmrc is %q", text)
+	}
+	if env := own.apply(kit.Env{"HOME": "/x"}, home); env["npm_config_userconfig"] != user {
+		t.Errorf("with the app's own .npmrc: %v", env)
 	}
 
 	none, err := findCredentials(libcnb.BuildContext{}, t.TempDir())

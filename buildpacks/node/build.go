@@ -170,7 +170,7 @@ func (b *builder) withPackages(ctx context.Context) error {
 	if err := b.installTo(ctx, m, key, modules, packages); err != nil {
 		return err
 	}
-	changed, err := b.scripts(ctx, modules.Path)
+	changed, err := b.scripts(ctx, modules.Path, key)
 	if err != nil {
 		return err
 	}
@@ -274,9 +274,9 @@ func (b *builder) installTo(ctx context.Context, m *mirror, key string, modules,
 	return b.patchPackages(b.place(modules.Path))
 }
 
-// scripts runs the app's scripts on the installation in dir, brings what they make to the app, and tells whether they
-// changed the installation.
-func (b *builder) scripts(ctx context.Context, dir string) (changed bool, err error) {
+// scripts runs the app's scripts on the installation in dir, which key stands for, brings what they make to the app, and
+// tells whether they changed the installation.
+func (b *builder) scripts(ctx context.Context, dir, key string) (changed bool, err error) {
 	if !b.d.scripted() {
 		return false, nil
 	}
@@ -290,14 +290,7 @@ func (b *builder) scripts(ctx context.Context, dir string) (changed bool, err er
 	if err := t.fill(); err != nil {
 		return false, err
 	}
-	finish, err := b.repeatable(dir)
-	if err != nil {
-		return false, err
-	}
-	if err := b.runTasks(ctx, b.place(dir)); err != nil {
-		return false, err
-	}
-	if err := finish(); err != nil {
+	if err := b.cachedTasks(ctx, dir, key); err != nil {
 		return false, err
 	}
 	for _, home := range t.homes {
@@ -318,6 +311,32 @@ func (b *builder) scripts(ctx context.Context, dir string) (changed bool, err er
 		return false, fmt.Errorf("tidying up after the build: %w", err)
 	}
 	return changed, b.keepManifests(b.place(dir))
+}
+
+// cachedTasks runs the scripts on the tree in dir, with the caches of their tools in place.
+func (b *builder) cachedTasks(ctx context.Context, dir, key string) error {
+	caches, err := b.findCaches(dir, key)
+	if err != nil {
+		return err
+	}
+	if err := caches.restore(); err != nil {
+		return err
+	}
+	finish, err := b.repeatable(dir)
+	if err != nil {
+		return err
+	}
+	if err := b.runTasks(ctx, b.place(dir)); err != nil {
+		return err
+	}
+	if err := finish(); err != nil {
+		return err
+	}
+	layer, kept, err := caches.keep(b.d.framework != nil && b.d.framework.Seeded)
+	if kept {
+		b.result.Layers = append(b.result.Layers, layer)
+	}
+	return err
 }
 
 // keepManifests puts the manifests of the workspaces' packages back beside the installed ones, for finding out what

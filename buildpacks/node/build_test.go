@@ -35,6 +35,7 @@ type bench struct {
 	dir    string
 	layers libcnb.Layers
 	calls  string
+	said   string
 }
 
 func newBench(t *testing.T, app files) *bench {
@@ -72,7 +73,8 @@ func (b *bench) build(t *testing.T) (map[string]libcnb.Layer, libcnb.BuildResult
 	if readErr != nil {
 		t.Fatal(readErr)
 	}
-	t.Log(out.String())
+	b.said = out.String()
+	t.Log(b.said)
 	return layers, result, string(calls), err
 }
 

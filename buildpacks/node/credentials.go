@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,15 +21,14 @@ const (
 	bindingYarnrc = "yarnrc"
 )
 
-// secretsDir is where the build's secrets are.
-const secretsDir = "/run/secrets"
-
 // credentials are files of configuration that hold secrets, and variables that the app's own configuration refers to.
 // Only package managers see them, while they install: no script of the app does.
 type credentials struct {
 	// npmrc and yarnrc are files, "" when there are none.
 	npmrc, yarnrc string
 	vars          kit.Env
+	// user are the lines of the app's own .npmrc that refer to variables. pnpm wants to see those in the user's file.
+	user []byte
 }
 
 // findCredentials looks for them among the bindings and the secrets. dir is where the manager will run.
@@ -42,8 +42,8 @@ func findCredentials(bc libcnb.BuildContext, dir string) (*credentials, error) {
 			c.yarnrc = orElse(c.yarnrc, bindingFile(b, ".yarnrc.yml", "yarnrc.yml"))
 		}
 	}
-	c.npmrc = orElse(c.npmrc, secretFile(".npmrc", "npmrc"))
-	c.yarnrc = orElse(c.yarnrc, secretFile(".yarnrc.yml", "yarnrc"))
+	c.npmrc = orElse(c.npmrc, kit.SecretFile(".npmrc", "npmrc"))
+	c.yarnrc = orElse(c.yarnrc, kit.SecretFile(".yarnrc.yml", "yarnrc"))
 	for _, name := range []string{".npmrc", ".yarnrc.yml", "bunfig.toml"} {
 		if err := c.references(filepath.Join(dir, name)); err != nil {
 			return nil, err
@@ -57,21 +57,11 @@ func bindingFile(b libcnb.Binding, names ...string) string {
 	return file
 }
 
-func secretFile(names ...string) string {
-	for _, name := range names {
-		file := filepath.Join(secretsDir, name)
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
-			return file
-		}
-	}
-	return ""
-}
-
 // variable matches a reference to a variable, as in //registry.example.com/:_authToken=${NPM_TOKEN}.
 var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)`)
 
-// maxSecret bounds a secret, in bytes.
-const maxSecret = 1 << 20
+// variableAuth matches a credential of a registry that is the value of a variable.
+var variableAuth = regexp.MustCompile(`(?m)^[ \t]*//[^\s=]+=.*\$\{.*$`)
 
 // references gives the variables that a file of configuration refers to the values of the secrets of the same names.
 func (c *credentials) references(file string) error {
@@ -82,31 +72,22 @@ func (c *credentials) references(file string) error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", filepath.Base(file), err)
 	}
+	if filepath.Base(file) == ".npmrc" {
+		c.user = bytes.Join(variableAuth.FindAll(data, -1), []byte("\n"))
+	}
 	for _, match := range variable.FindAllSubmatch(data, -1) {
 		name := string(match[1])
-		value, err := readSecret(filepath.Join(secretsDir, name))
+		value, err := kit.ReadSecret(filepath.Join(kit.SecretsDir, name))
 		if err != nil {
 			continue // the variable may be set in another way
 		}
-		c.vars[name] = strings.TrimSpace(value)
+		c.vars[name] = value
 	}
 	return nil
 }
 
-func readSecret(file string) (string, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxSecret {
-		return "", fmt.Errorf("%s is no file of at most %d bytes", file, maxSecret)
-	}
-	data, err := os.ReadFile(file)
-	return string(data), err
-}
-
 // home makes a home directory in which the files are where every manager looks for them: as symlinks, so that nothing
-// secret is written anywhere.
+// secret is written anywhere; references to variables are left as they are.
 func (c *credentials) home() (string, error) {
 	dir, err := os.MkdirTemp("", "home-")
 	if err != nil {
@@ -120,6 +101,11 @@ func (c *credentials) home() (string, error) {
 			return dir, fmt.Errorf("making a home directory: %w", err)
 		}
 	}
+	if c.npmrc == "" && len(c.user) > 0 {
+		if err := os.WriteFile(filepath.Join(dir, ".npmrc"), c.user, 0o600); err != nil {
+			return dir, fmt.Errorf("making a home directory: %w", err)
+		}
+	}
 	return dir, nil
 }
 
@@ -129,15 +115,18 @@ var authToken = regexp.MustCompile(`(?m)^\s*//[^\s=]+:_authToken\s*=\s*"?([^"\s]
 // apply gives the environment of a manager.
 func (c *credentials) apply(env kit.Env, home string) kit.Env {
 	env = env.With(c.vars)
-	if c.npmrc == "" && c.yarnrc == "" {
+	if c.npmrc == "" && c.yarnrc == "" && len(c.user) == 0 {
 		return env
 	}
 	env["HOME"] = home
 	if c.npmrc == "" {
+		if len(c.user) > 0 {
+			env["npm_config_userconfig"] = filepath.Join(home, ".npmrc")
+		}
 		return env
 	}
 	env["npm_config_userconfig"] = c.npmrc
-	text, err := readSecret(c.npmrc)
+	text, err := kit.ReadSecret(c.npmrc)
 	if err != nil {
 		return env // the manager says what is wrong with it
 	}

@@ -28,6 +28,8 @@ type framework struct {
 	// at run time; empty means everything.
 	Bundled bool
 	Keep    []string
+	// Seeded tells that its build makes IDs and keys, from the digest of the sources.
+	Seeded bool
 	// BuildEnv and Env are for the build and for the process.
 	BuildEnv kit.Env
 	Env      []kit.Assignment

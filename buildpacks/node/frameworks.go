@@ -16,7 +16,7 @@ func findNuxt(p *project, m *member) (*framework, error) {
 	if f == nil {
 		return nil, nil
 	}
-	f.Command = "nuxt build"
+	f.Command, f.Seeded = "nuxt build", true
 	if strings.Contains(m.Scripts["build"], "generate") {
 		f.fact("the build script generates static pages", m.at("scripts", "build"))
 		f.Site = &site{Root: ".output/public"}
@@ -39,7 +39,7 @@ func findNuxt(p *project, m *member) (*framework, error) {
 
 // nitro completes a framework whose server is made by Nitro.
 func (f *framework) nitro() {
-	f.BuildEnv = kit.Env{"NITRO_PRESET": "node_server"}
+	f.Seeded, f.BuildEnv = true, kit.Env{"NITRO_PRESET": "node_server"}
 	f.Args, f.Bundled, f.Keep = []string{"node", ".output/server/index.mjs"}, true, []string{".output"}
 	f.Env = everywhere("HOST")
 }
@@ -111,7 +111,7 @@ func findSvelte(p *project, m *member) (*framework, error) {
 	if f == nil {
 		return nil, nil
 	}
-	f.Command = "vite build"
+	f.Command, f.Seeded = "vite build", true
 	config := p.config(m, "svelte.config", "vite.config")
 	for _, c := range []*script{config, p.config(m, "vite.config")} {
 		if line, ok := c.mentions("@sveltejs/adapter-static"); ok {
@@ -153,7 +153,7 @@ func findAstro(p *project, m *member) (*framework, error) {
 	if f == nil {
 		return nil, nil
 	}
-	f.Command = "astro build"
+	f.Command, f.Seeded = "astro build", true
 	config := p.config(m, "astro.config")
 	out, _, _ := config.value("outDir")
 	root := inside(out, "dist")

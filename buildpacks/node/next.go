@@ -25,7 +25,7 @@ func findNext(p *project, m *member) (*framework, error) {
 	if f == nil {
 		return nil, nil
 	}
-	f.Command = "next build"
+	f.Command, f.Seeded = "next build", true
 	config := p.config(m, "next.config")
 	dist, _, _ := config.value("distDir")
 	f.Next = &next{Dist: inside(dist, ".next")}

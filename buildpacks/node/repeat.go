@@ -215,8 +215,8 @@ func (b *builder) seed() ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
-// patch makes a package that the build uses (its files by a pattern) take from the environment what it would draw at random or read off the
-// clock, and that no setting reaches.
+// patch makes a package that the build uses (its files by a pattern) take from the environment what it would draw at
+// random or read off the clock, and that no setting reaches. new may refer to groups of old.
 type patch struct {
 	name, file string
 	old        *regexp.Regexp
@@ -226,8 +226,16 @@ type patch struct {
 // fixedTime stands for the time of the build.
 const fixedTime = `"1980-01-01T00:00:01.000Z"`
 
+// requestID stands for the ID of a request, by which Next.js marks parts of a page: while a page is built, it comes from
+// the build's ID and the page's route. Later versions do the like by themselves.
+const requestID = `$1=(process.env.S2I_BUILD_ID?require("crypto").createHash("sha1").update(process.env.S2I_BUILD_ID+` +
+	`(()=>{try{return require("next/dist/server/app-render/work-async-storage.external.js").workAsyncStorage.getStore().route}` +
+	`catch{return""}})()).digest("hex"):$2)`
+
 func patches() []patch {
 	return []patch{
+		{"next", "dist/compiled/next-server/app-page*.runtime.prod.js",
+			regexp.MustCompile(`([\w$]+)=([\w$]+\("\./dist/compiled/nanoid/index\.cjs"\)\.nanoid\(\))`), requestID},
 		// The version of a SvelteKit app that names none.
 		{"@sveltejs/kit", "src/core/config/options.js", regexp.MustCompile(`string\(Date\.now\(\)\.toString\(\)\)`),
 			"string(process.env.S2I_BUILD_ID || Date.now().toString())"},
@@ -294,7 +302,7 @@ func (p patch) apply(file string) error {
 	if err != nil {
 		return err
 	}
-	changed := p.old.ReplaceAllLiteral(data, []byte(p.new))
+	changed := p.old.ReplaceAll(data, []byte(p.new))
 	if bytes.Equal(changed, data) {
 		return nil
 	}

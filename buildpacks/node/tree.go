@@ -20,6 +20,8 @@ type workTree struct {
 	dir, app string
 	// homes are the directories below dir in which node_modules belongs to the installation.
 	homes []string
+	// filling tells that the sources are being copied, whose times are then made from their contents.
+	filling bool
 	// filled is the time after the copy: what is younger was made by scripts.
 	filled time.Time
 }
@@ -34,10 +36,12 @@ func (t *workTree) fill() error {
 	if _, err := t.clear("."); err != nil {
 		return fmt.Errorf("emptying the place to build in: %w", err)
 	}
-	if err := t.copy(t.app, t.dir, ".", nil); err != nil {
+	t.filling = true
+	err := t.copy(t.app, t.dir, ".", nil)
+	t.filling = false
+	if err != nil {
 		return fmt.Errorf("copying the sources to where they are built: %w", err)
 	}
-	var err error
 	t.filled, err = now(t.dir)
 	return err
 }
@@ -98,7 +102,7 @@ func (t *workTree) copy(from, to, rel string, want func(rel string, d fs.DirEntr
 		case d.Type()&fs.ModeSymlink != 0:
 			return t.copyLink(name, dest, filepath.Dir(inside))
 		case d.Type().IsRegular():
-			return replace(name, dest, d)
+			return t.replace(name, dest, d)
 		}
 		return nil // no sockets and pipes
 	})
@@ -131,7 +135,7 @@ func (t *workTree) copyLink(name, dest, dir string) error {
 }
 
 // replace copies a regular file over what is at dest.
-func replace(name, dest string, d fs.DirEntry) error {
+func (t *workTree) replace(name, dest string, d fs.DirEntry) error {
 	info, err := d.Info()
 	if err != nil {
 		return err
@@ -141,6 +145,9 @@ func replace(name, dest string, d fs.DirEntry) error {
 	}
 	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
 		return err
+	}
+	if t.filling {
+		return copyStamped(name, dest, info.Mode())
 	}
 	if err := copyFile(name, dest, info.Mode()); err != nil {
 		return err
@@ -233,7 +240,7 @@ func (t *workTree) bringPieces(pieces []piece) error {
 		to := filepath.Join(t.app, filepath.FromSlash(p.to))
 		if !info.IsDir() {
 			if info.Mode().IsRegular() {
-				err = replace(from, to, fs.FileInfoToDirEntry(info))
+				err = t.replace(from, to, fs.FileInfoToDirEntry(info))
 			}
 		} else {
 			err = t.copy(from, to, ".", func(rel string, d fs.DirEntry) (bool, error) {

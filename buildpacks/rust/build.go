@@ -152,7 +152,7 @@ func (d *decision) crates() []string {
 // fetch downloads the crates that the lock names, after resolving them when there is no lock.
 func (b *builder) fetch(ctx context.Context) error {
 	if b.d.lock == nil {
-		if err := b.run(ctx, "cargo", "generate-lockfile"); err != nil {
+		if err := b.load(ctx, "cargo", "generate-lockfile"); err != nil {
 			return err
 		}
 		data, err := b.d.app.Read(cargoLock)
@@ -166,8 +166,12 @@ func (b *builder) fetch(ctx context.Context) error {
 	args := []string{"cargo", "fetch", "--locked"}
 	// Crates for other systems are not downloaded.
 	args = append(args, "--target", triple(b.bc.TargetInfo.Arch))
-	err := b.run(ctx, args...)
-	if err == nil || b.d.lock == nil {
+	err := b.load(ctx, args...)
+	if err == nil {
+		// The build runs code of crates, which has no business with credentials.
+		return remove([]string{filepath.Join(b.home, credentialsFile), filepath.Join(b.home, ".netrc")})
+	}
+	if b.d.lock == nil {
 		return err
 	}
 	return b.explainLock(ctx, err)
@@ -192,7 +196,7 @@ func (b *builder) explainLock(ctx context.Context, failed error) error {
 	}
 	// The least change that makes it fit; the build has failed, so the app's file may change.
 	quiet := b.command("cargo", "metadata", "--format-version", "1")
-	quiet.Out = io.Discard
+	quiet.Out, quiet.Env = io.Discard, b.env.With(tokens(b.env))
 	if _, err := quiet.Output(ctx); err != nil {
 		return failed
 	}
@@ -284,11 +288,20 @@ func (b *builder) command(args ...string) kit.Command {
 	}
 }
 
-func (b *builder) run(ctx context.Context, args ...string) error { return b.command(args...).Run(ctx) }
+// load runs a command that needs credentials for registries.
+func (b *builder) load(ctx context.Context, args ...string) error {
+	c := b.command(args...)
+	c.Env = b.env.With(tokens(b.env))
+	return c.Run(ctx)
+}
 
 func (b *builder) output(ctx context.Context, args ...string) (string, error) {
 	return b.command(args...).Output(ctx)
 }
+
+// privateAdvice tells how to get at crates of a registry that asks who is there.
+const privateAdvice = "a private registry? bind credentials.toml with the type " + bindingCargo +
+	", or pass the token as a secret CARGO_REGISTRIES_NAME_TOKEN"
 
 func advice() []kit.Advice {
 	library := "a library is missing: set " + kit.EnvBuildPackages + " to its -dev package and pkgconf"
@@ -304,7 +317,7 @@ func advice() []kit.Advice {
 		{Sign: "is `cmake` not installed?", Say: "set " + kit.EnvBuildPackages + "=\"cmake make\""},
 		{Sign: "unable to find library -l", Say: library},
 		{Sign: "cannot find -l", Say: library},
-		{Sign: "status code 401", Say: "a private registry? bind credentials.toml with the type " + bindingCargo},
-		{Sign: "no token found for", Say: "a private registry: bind credentials.toml with the type " + bindingCargo},
+		{Sign: "status code 401", Say: privateAdvice},
+		{Sign: "no token found for", Say: privateAdvice},
 	}
 }

@@ -159,7 +159,7 @@ func TestConfigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(home, "config.toml"))
-	if err != nil || !strings.Contains(string(text), `registry = "sparse+https://index.example.com/"`) {
+	if err != nil || !strings.Contains(string(text), `index = "sparse+https://index.example.com/"`) {
 		t.Errorf("config.toml is %q, %v", text, err)
 	}
 	if to, err := os.Readlink(filepath.Join(home, "credentials.toml")); err != nil || to != filepath.Join(secrets, "credentials.toml") {

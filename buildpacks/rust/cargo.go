@@ -14,13 +14,6 @@ import (
 	"s2i/buildpacks/kit"
 )
 
-// Types of the bindings that carry credentials.
-const (
-	bindingCargo = "cargo"
-	bindingNetrc = "netrc"
-	bindingGit   = "git-credentials"
-)
-
 // envIndex is how the platform says where crates come from instead of the public registry: the address of an index,
 // "sparse+https://…".
 const envIndex = "S2I_CARGO_REGISTRY"
@@ -70,18 +63,14 @@ func withGit(env kit.Env, bindings libcnb.Bindings) kit.Env {
 }
 
 // configure puts cargo's configuration into its directory: where crates come from, and links to the credentials of
-// bindings. The app's own configuration wins over it. undo takes all of it out again, before anything is kept.
+// bindings and secrets. The app's own configuration wins over it. undo takes all of it out again, before anything is kept.
 func configure(home string, env kit.Env, bindings libcnb.Bindings) (undo func() error, err error) {
 	var made []string
-	undo = func() error {
-		for _, file := range made {
-			if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("removing cargo's configuration: %w", err)
-			}
-		}
-		return nil
-	}
+	undo = func() error { return remove(made) }
 	link := func(target, file string) error {
+		if target == "" {
+			return nil
+		}
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("writing cargo's configuration: %w", err)
 		}
@@ -90,35 +79,31 @@ func configure(home string, env kit.Env, bindings libcnb.Bindings) (undo func() 
 	}
 	configured := filepath.Join(home, "config.toml")
 	if index := env[envIndex]; index != "" {
-		text := fmt.Sprintf("[source.crates-io]\nreplace-with = \"s2i\"\n\n[source.s2i]\nregistry = %s\n", quote(index))
+		// As a registry and no mere source, for which cargo would take no token.
+		text := fmt.Sprintf("[source.crates-io]\nreplace-with = \"s2i\"\n\n[registries.s2i]\nindex = %s\n", quote(index))
 		made = append(made, configured)
 		if err := os.WriteFile(configured, []byte(text), 0o644); err != nil {
 			return undo, fmt.Errorf("writing cargo's configuration: %w", err)
 		}
 	}
-	for _, b := range bindings {
-		switch b.Type {
-		case bindingCargo:
-			for _, name := range []string{"config.toml", "credentials.toml"} {
-				if file, ok := b.SecretFilePath(name); ok {
-					if err := link(file, filepath.Join(home, name)); err != nil {
-						return undo, err
-					}
-				}
-			}
-		case bindingNetrc:
-			for _, name := range []string{".netrc", "netrc"} {
-				if file, ok := b.SecretFilePath(name); ok {
-					// git's library looks for it in the home directory.
-					if err := link(file, filepath.Join(home, ".netrc")); err != nil {
-						return undo, err
-					}
-					env["HOME"], env["CARGO_NET_GIT_FETCH_WITH_CLI"] = home, "true"
-				}
-			}
-		}
+	c := findCredentials(bindings)
+	if err := errors.Join(link(c.config, configured), link(c.file, filepath.Join(home, credentialsFile)),
+		link(c.netrc, filepath.Join(home, ".netrc"))); err != nil {
+		return undo, err
+	}
+	if c.netrc != "" { // git's library looks for it in the home directory
+		env["HOME"], env["CARGO_NET_GIT_FETCH_WITH_CLI"] = home, "true"
 	}
 	return undo, nil
+}
+
+func remove(files []string) error {
+	for _, file := range files {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing cargo's configuration: %w", err)
+		}
+	}
+	return nil
 }
 
 // quote writes a basic string of TOML.

@@ -42,5 +42,7 @@
 //
 // Where the public registry is replaced by a mirror, the platform says so in S2I_CARGO_REGISTRY; the app's own .cargo/config.toml
 // comes before it. Credentials come as bindings, which no layer holds: type cargo with credentials.toml and config.toml,
-// type netrc with .netrc and type git-credentials with credentials for crates from repositories.
+// type netrc with .netrc and type git-credentials with credentials for crates from repositories; or as secrets:
+// credentials.toml, .netrc, CARGO_REGISTRIES_NAME_TOKEN. They are there while crates are fetched, and not when the code
+// of crates runs.
 package rust
