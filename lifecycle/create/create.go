@@ -45,6 +45,9 @@ type Options struct {
 	NoCache bool
 	// WriteLock puts the lock files that the build resolved beside the app's sources, which are a directory then.
 	WriteLock bool
+
+	// emulate keeps buildpacks from crossing to the platform.
+	emulate bool
 }
 
 // AppOptions is what the user says about the app, apart from its source.
@@ -192,7 +195,7 @@ func (o Options) image(ctx context.Context) (*built, error) {
 		return nil, err
 	}
 	if b == nil {
-		if b, err = o.make(ctx); err != nil {
+		if b, err = o.makeAnyhow(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -225,6 +228,9 @@ func (o Options) make(ctx context.Context) (*built, error) {
 	if err := w.detect(ctx); err != nil {
 		return nil, err
 	}
+	if err := w.canRun(); err != nil {
+		return nil, err
+	}
 	if err := w.compose(ctx); err != nil {
 		return nil, err
 	}
@@ -238,6 +244,9 @@ func (o Options) make(ctx context.Context) (*built, error) {
 		return nil, err
 	}
 	warmed()
+	if err := w.checkForeign(ctx); err != nil {
+		return nil, err
+	}
 	if err := w.writeLocks(ctx); err != nil {
 		return nil, err
 	}

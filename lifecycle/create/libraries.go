@@ -68,7 +68,7 @@ func (w *work) warmUp(ctx context.Context) (wait func()) {
 
 // composeWith makes the images with more packages than the plan asks for.
 func (w *work) composeWith(ctx context.Context, more []lifecycle.Require) (*Bases, error) {
-	return w.Stack.Compose(ctx, w.App.Target, slices.Concat(w.requires(), more), w.groupHasThirdParty())
+	return w.baseFor(ctx, slices.Concat(w.requires(), more))
 }
 
 // complete lets the run image have what the layers are linked with; w.bases is the result, and w.added what was added.

@@ -147,8 +147,17 @@ func (w *work) inSandbox(ctx context.Context, img v1.Image, r run) error {
 		return fmt.Errorf("preparing the build image: %w", err)
 	}
 	defer release()
+	config, err := img.ConfigFile()
+	if err != nil {
+		return fmt.Errorf("reading the build image: %w", err)
+	}
+	emulator, err := sandbox.FindEmulator(config.Architecture)
+	if err != nil {
+		return err
+	}
 	return w.Sandbox.Run(ctx, sandbox.Process{
-		Rootfs: sandbox.Rootfs(*rootfs), Args: r.args, Env: r.env, Dir: lifecycle.AppDir,
+		Emulator: emulator,
+		Rootfs:   sandbox.Rootfs(*rootfs), Args: r.args, Env: r.env, Dir: lifecycle.AppDir,
 		UID: lifecycle.UserID, GID: lifecycle.GroupID, Mounts: w.mounts(),
 		Network: w.App.Network, Limits: w.App.Limits, Stdout: r.out, Stderr: r.out,
 	})

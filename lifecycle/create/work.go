@@ -44,6 +44,7 @@ type dirs struct {
 // begin makes the directories and copies the source into the workspace. Everything after it, detection included,
 // sees only that copy.
 func (o Options) begin(ctx context.Context, analyzed *analyze.Result) (_ *work, err error) {
+	o.App.Env = o.crossEnv()
 	root, release, err := o.Store.TempDir("build")
 	if err != nil {
 		return nil, fmt.Errorf("making the build's directories: %w", err)
