@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -50,7 +51,7 @@ func appOptions(c *cli.Context) (create.AppOptions, error) {
 	if a.Labels, err = pairs("--label", c.StringSlice("label")); err != nil {
 		return a, err
 	}
-	if a.Secrets, err = secrets(c.StringSlice("secret")); err != nil {
+	if a.Secrets, _, err = secrets(c.StringSlice("secret")); err != nil {
 		return a, err
 	}
 	if a.Created, err = creationTime(c.String("creation-time")); err != nil {
@@ -78,7 +79,7 @@ func buildEnv(files, vars []string) (map[string]string, error) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, usageError("reading --env-file: %w", err)
+			return nil, usageError("reading the file of variables: %w", err)
 		}
 		for line := range strings.Lines(string(text)) {
 			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
@@ -138,35 +139,66 @@ func pairs(flag string, values []string) (map[string]string, error) {
 	return m, nil
 }
 
-// secrets reads --secret: the file of each name.
-func secrets(values []string) (map[string]string, error) {
-	m := map[string]string{}
-	for _, v := range values {
-		var id, src string
-		for part := range strings.SplitSeq(v, ",") {
-			switch name, value, _ := strings.Cut(part, "="); name {
-			case "id":
-				id = value
-			case "src", "source":
-				src = value
-			case "type":
-			default:
-				return nil, usageError("--secret %s: %q is not known; the form is id=NAME,src=FILE", v, name)
-			}
+// secrets reads --secret: for each name the file, or the value of the environment variable, that is the secret.
+func secrets(flags []string) (files, values map[string]string, err error) {
+	files, values = map[string]string{}, map[string]string{}
+	for _, flag := range flags {
+		id, src, env, err := secretParts(flag)
+		if err != nil {
+			return nil, nil, err
 		}
-		if id == "" || src == "" || strings.ContainsAny(id, "/\x00") || id == ".." || id == "." {
-			return nil, usageError("--secret %s is not id=NAME,src=FILE", v)
+		if env != "" {
+			value, ok := os.LookupEnv(env)
+			if !ok {
+				return nil, nil, usageError("--secret %s: the variable %s is not set", id, env)
+			}
+			values[id] = value
+			continue
 		}
 		abs, err := filepath.Abs(src)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if _, err := os.Stat(abs); err != nil {
-			return nil, usageError("--secret %s: %w", id, err)
+			return nil, nil, usageError("--secret %s: %w", id, err)
 		}
-		m[id] = abs
+		files[id] = abs
 	}
-	return m, nil
+	return files, values, nil
+}
+
+// secretParts reads id=NAME,src=FILE and id=NAME,env=VARIABLE. With a name alone it is the variable of that name or, when
+// there is none, the file.
+func secretParts(flag string) (id, src, env string, err error) {
+	kind := ""
+	for part := range strings.SplitSeq(flag, ",") {
+		switch name, value, _ := strings.Cut(part, "="); name {
+		case "id":
+			id = value
+		case "src", "source":
+			src = value
+		case "env":
+			env = value
+		case "type":
+			kind = value
+		default:
+			return "", "", "", usageError("--secret %s: %q is not known; the form is id=NAME,src=FILE or id=NAME,env=VARIABLE", flag, name)
+		}
+	}
+	if id == "" || strings.ContainsAny(id, "/\x00") || id == ".." || id == "." || kind != "" && kind != "file" && kind != "env" ||
+		src != "" && env != "" {
+		return "", "", "", usageError("--secret %s is not id=NAME,src=FILE or id=NAME,env=VARIABLE", flag)
+	}
+	if kind == "env" && env == "" {
+		src, env = "", cmp.Or(src, id)
+	}
+	if src == "" && env == "" {
+		if _, ok := os.LookupEnv(id); ok && kind != "file" {
+			return id, "", id, nil
+		}
+		return id, id, "", nil
+	}
+	return id, src, env, nil
 }
 
 // creationTime reads --creation-time; zero leaves the constant of reproducible images.

@@ -48,7 +48,7 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 		return checkDockerfile(ctx, c, t)
 	}
 	if is {
-		return buildDockerfile(ctx, c, t, "")
+		return buildDockerfile(ctx, c, t, place{})
 	}
 	src, err := oneArg(c, "SRC", ".")
 	if err != nil {
@@ -65,9 +65,9 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 		return err
 	}
 	result, err := create.RunAll(ctx, o, targets)
-	if fallsBack(c, err, o.Tree.Dir) {
+	if fallsBack(ctx, c, err, o.Tree) {
 		progress.Note(ctx, "no buildpack builds this app; its Dockerfile does")
-		return buildDockerfile(ctx, c, t, o.Tree.Dir)
+		return buildDockerfile(ctx, c, t, place{o.Tree.Dir, !o.Tree.Local()})
 	}
 	if err != nil {
 		return err

@@ -20,16 +20,12 @@ func checkDockerfile(ctx context.Context, c *cli.Context, t *tools) error {
 		return err
 	}
 	o := dockerfile.Options{Store: t.store, Images: t.images, Target: c.String("target"), Platform: app.Target}
-	if o.Args, err = buildArgs(c.StringSlice("build-arg")); err != nil {
+	if o.Args, err = buildArgs(c.StringSlice("build-arg-file"), c.StringSlice("build-arg")); err != nil {
 		return err
 	}
-	var closers []func()
-	defer func() {
-		for _, f := range closers {
-			f()
-		}
-	}()
-	if err := openContexts(ctx, c, t, "", &o, &closers); err != nil {
+	x := &contexts{c: c, t: t, o: &o}
+	defer x.close()
+	if err := x.open(ctx, place{}); err != nil {
 		return err
 	}
 	report, err := dockerfile.Check(ctx, o)

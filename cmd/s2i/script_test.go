@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -42,7 +43,8 @@ func TestMain(m *testing.M) {
 //	status CODE s2i …   run, and expect this exit code
 //	image FORM PATH     make an image of random content: an OCI layout (oci) or an archive (docker-archive)
 //
-// and in the environment REGISTRY, a registry of the script's own, and APPS, the sample apps.
+// and in the environment REGISTRY, a registry of the script's own, FILES, the address of a server of the script's files,
+// and APPS, the sample apps.
 func TestScripts(t *testing.T) {
 	apps, err := filepath.Abs("../../testdata/apps")
 	if err != nil {
@@ -56,6 +58,9 @@ func TestScripts(t *testing.T) {
 			server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 			env.Defer(server.Close)
 			env.Setenv("REGISTRY", strings.TrimPrefix(server.URL, "http://"))
+			files := httptest.NewServer(http.FileServer(http.Dir(env.WorkDir)))
+			env.Defer(files.Close)
+			env.Setenv("FILES", files.URL)
 			env.Setenv("APPS", apps)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("S2I_HOME", filepath.Join(env.WorkDir, "store"))

@@ -39,8 +39,8 @@ type Options struct {
 	Args map[string]string
 	// Labels are added to the image.
 	Labels map[string]string
-	// Secrets are the files behind the ids of RUN --mount=type=secret.
-	Secrets map[string]string
+	// Secrets are the files behind the ids of RUN --mount=type=secret, and SecretValues secrets that are in no file.
+	Secrets, SecretValues map[string]string
 	// SSH are the agent sockets behind the ids of RUN --mount=type=ssh.
 	SSH map[string]string
 	// Hosts are lines for /etc/hosts: name → address.
@@ -70,9 +70,13 @@ type Options struct {
 	Created time.Time
 	// Git checks a repository out for ADD, given as source.ParseRef reads it, and tells which commit that is; nil when
 	// repositories cannot be fetched.
-	Git func(ctx context.Context, ref string) (dir, commit string, release func(), err error)
+	Git func(ctx context.Context, ref string, keepGitDir bool) (dir, commit string, release func(), err error)
 	// Offline forbids downloads.
 	Offline bool
+	// Pull takes base images from their registries, also those that the store has.
+	Pull bool
+	// Allow are the entitlements of the Dockerfile: security.insecure.
+	Allow []string
 }
 
 // NamedContext is what a name given with --build-context stands for: a directory or an image.
@@ -104,6 +108,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 // BuildAll builds an image for each of several platforms, side by side. What they have in common, such as stages that
 // run on $BUILDPLATFORM and ask for nothing of the target, is built once.
 func BuildAll(ctx context.Context, o Options, platforms []lifecycle.Target) ([]*Result, error) {
+	if syntax := o.Args["BUILDKIT_SYNTAX"]; syntax != "" && !builtin(syntax) {
+		return nil, fmt.Errorf("build argument BUILDKIT_SYNTAX: %s %w", syntax, errFrontend)
+	}
 	target, err := o.File.target(o.Target)
 	if err != nil {
 		return nil, err

@@ -99,7 +99,7 @@ func (s *stage) tree(ctx context.Context, st *state, from string) (open func(con
 		return nil, nil, err
 	}
 	if !ok {
-		if c, named := s.b.Contexts[from]; named && c.Dir != nil {
+		if c, named := s.b.context(from); named && c.Dir != nil {
 			return have(c.Dir), nil, nil
 		}
 	}

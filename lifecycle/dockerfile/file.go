@@ -68,17 +68,22 @@ func Parse(name string, data []byte) (*File, error) {
 }
 
 // builtinSyntax are the frontends whose language this package speaks.
-var builtinSyntax = regexp.MustCompile(`^(docker\.io/)?docker/dockerfile(-upstream)?(:[^@]*)?(@sha256:[0-9a-f]{64})?$`)
+var builtinSyntax = regexp.MustCompile(`^([a-z0-9.:_/-]+/)?docker/dockerfile(-upstream)?(:[^@]*)?(@sha256:[0-9a-f]{64})?$`)
 
 // checkSyntax refuses a "# syntax=" line that asks for a language of somebody else's.
 func checkSyntax(name string, data []byte) error {
 	ref, _, where, ok := parser.DetectSyntax(data)
-	if !ok || builtinSyntax.MatchString(ref) || ref == "dockerfile.v0" {
+	if !ok || builtin(ref) {
 		return nil
 	}
-	return &Error{File: name, Line: lineOf(where), Err: fmt.Errorf("syntax %s is a frontend image, which is not run; "+
-		"only the Dockerfile language itself is supported (docker/dockerfile)", ref)}
+	return &Error{File: name, Line: lineOf(where), Err: fmt.Errorf("syntax %s %w", ref, errFrontend)}
 }
+
+var errFrontend = errors.New("is a frontend image, which is not run; only the Dockerfile language itself is supported " +
+	"(docker/dockerfile)")
+
+// builtin tells whether a frontend is one whose language this package speaks, perhaps behind a mirror.
+func builtin(ref string) bool { return builtinSyntax.MatchString(ref) || ref == "dockerfile.v0" }
 
 // located adds the place to an error: the parser's own, or else fallback.
 func located(name string, err error, fallback []parser.Range) error {

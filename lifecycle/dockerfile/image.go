@@ -47,7 +47,10 @@ func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mutate.ConfigFile(img, config)
+	if img, err = mutate.ConfigFile(img, config); err != nil || st.startInterval == 0 || config.Config.Healthcheck == nil {
+		return img, err
+	}
+	return withStartInterval(img, st.startInterval)
 }
 
 // stamp gives the image and the history of this build their time, and the base's layers a history when it has none.

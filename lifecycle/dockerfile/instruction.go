@@ -16,6 +16,9 @@ import (
 // do evaluates one instruction: what it says about the configuration now, what it does to the files when that is
 // needed.
 func (s *stage) do(ctx context.Context, st *state, c instructions.Command) error {
+	if arg, ok := c.(*instructions.ArgCommand); ok {
+		return s.arg(st, arg) // one after the other, and only what counts
+	}
 	if err := s.expandCommand(st, c); err != nil {
 		return err
 	}
@@ -28,8 +31,6 @@ func (s *stage) do(ctx context.Context, st *state, c instructions.Command) error
 		}
 		config.Env = env.list
 		return st.note(c)
-	case *instructions.ArgCommand:
-		return s.arg(st, c)
 	case *instructions.LabelCommand:
 		if config.Labels == nil {
 			config.Labels = map[string]string{}
@@ -46,6 +47,8 @@ func (s *stage) do(ctx context.Context, st *state, c instructions.Command) error
 		return s.add(ctx, st, c)
 	case *instructions.WorkdirCommand:
 		return s.workdir(st, c)
+	case *instructions.ExposeCommand:
+		return s.expose(st, c)
 	default:
 		return st.configure(c)
 	}
@@ -68,6 +71,9 @@ func (s *state) configure(c instructions.Command) error {
 			config.Cmd = nil
 		}
 	case *instructions.StopSignalCommand:
+		if !isSignal(c.Signal) {
+			return fmt.Errorf("STOPSIGNAL %s: there is no such signal", c.Signal)
+		}
 		config.StopSignal = c.Signal
 	case *instructions.ShellCommand:
 		s.shell = c.Shell
@@ -82,15 +88,11 @@ func (s *state) configure(c instructions.Command) error {
 			}
 			config.Volumes[v] = struct{}{}
 		}
-	case *instructions.ExposeCommand:
-		return s.expose(c)
 	case *instructions.HealthCheckCommand:
 		h := c.Health
-		if h.StartInterval != 0 {
-			return errors.New("HEALTHCHECK --start-interval is not supported")
-		}
 		config.Healthcheck = &v1.HealthConfig{Test: h.Test, Interval: h.Interval, Timeout: h.Timeout,
 			StartPeriod: h.StartPeriod, Retries: h.Retries}
+		s.startInterval = h.StartInterval
 	case *instructions.OnbuildCommand:
 		config.OnBuild = append(config.OnBuild, c.Expression)
 	default:
@@ -156,7 +158,11 @@ func (s *stage) arg(st *state, c *instructions.ArgCommand) error {
 			s.b.use(a.Key)
 		}
 		if !given && a.Value != nil {
-			value, given = *a.Value, true
+			expanded, _, err := shell.NewLex(s.b.File.Escape).ProcessWord(*a.Value, st.env())
+			if err != nil {
+				return fmt.Errorf("ARG %s: %w", a.Key, err)
+			}
+			value, given = expanded, true
 		}
 		if !given {
 			value, given = s.b.args.Get(a.Key)
@@ -169,21 +175,27 @@ func (s *stage) arg(st *state, c *instructions.ArgCommand) error {
 }
 
 // expose adds ports: "80", "53/udp", "8000-8010/tcp".
-func (s *state) expose(c *instructions.ExposeCommand) error {
-	config := &s.config.Config
+func (s *stage) expose(st *state, c *instructions.ExposeCommand) error {
+	config := &st.config.Config
 	if config.ExposedPorts == nil {
 		config.ExposedPorts = map[string]struct{}{}
 	}
-	for _, word := range c.Ports {
-		ports, err := parsePorts(word)
+	for _, text := range c.Ports {
+		words, err := shell.NewLex(s.b.File.Escape).ProcessWords(text, st.env())
 		if err != nil {
-			return err
+			return fmt.Errorf("EXPOSE %s: %w", text, err)
 		}
-		for _, p := range ports {
-			config.ExposedPorts[p] = struct{}{}
+		for _, word := range words {
+			ports, err := parsePorts(word)
+			if err != nil {
+				return err
+			}
+			for _, p := range ports {
+				config.ExposedPorts[p] = struct{}{}
+			}
 		}
 	}
-	return s.note(c)
+	return st.note(c)
 }
 
 // workdir sets the working directory and makes it.

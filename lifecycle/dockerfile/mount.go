@@ -224,6 +224,9 @@ func (m *mounting) cache(ctx context.Context, one *mount) error {
 	if id == "" {
 		id = path.Clean(one.target)
 	}
+	if ns := m.b.Args["BUILDKIT_CACHE_MOUNT_NS"]; ns != "" {
+		id = ns + "/" + id
+	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d:%d %o", id, uid, gid, mode))
 	name := "dockerfile-" + hex.EncodeToString(sum[:16])
 	if one.CacheSharing == instructions.MountSharingLocked || one.CacheSharing == instructions.MountSharingPrivate {
@@ -281,16 +284,15 @@ func (m *mounting) secret(one *mount) error {
 	if id == "" {
 		id = path.Base(one.target)
 	}
-	source, ok := m.b.Secrets[id]
+	data, ok, err := m.b.Secret(id)
+	if err != nil {
+		return err
+	}
 	if !ok {
 		if one.Required {
 			return fmt.Errorf("the build was not given the secret %q: --secret id=%s,src=FILE", id, id)
 		}
 		return nil
-	}
-	data, err := os.ReadFile(source)
-	if err != nil {
-		return fmt.Errorf("reading the secret %q: %w", id, err)
 	}
 	if one.Env != nil {
 		name := *one.Env

@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -11,7 +12,7 @@ import (
 
 // reference says where an image is that a Dockerfile names.
 func (b *builder) reference(text string) (image.Ref, error) {
-	if c, ok := b.Contexts[text]; ok && c.Dir == nil {
+	if c, ok := b.context(text); ok && c.Dir == nil {
 		return c.Image, nil
 	}
 	ref, err := image.Parse(text)
@@ -21,7 +22,7 @@ func (b *builder) reference(text string) (image.Ref, error) {
 	if ref.Kind != image.Local {
 		return ref, nil
 	}
-	if _, err := b.Store.Resolve(ref.Name); err == nil {
+	if _, err := b.Store.Resolve(ref.Name); err == nil && !b.Pull {
 		return ref, nil
 	}
 	hub, err := name.ParseReference(text, name.WeakValidation)
@@ -29,6 +30,18 @@ func (b *builder) reference(text string) (image.Ref, error) {
 		return ref, fmt.Errorf("reading the image name %q: %w", text, err)
 	}
 	return image.Ref{Kind: image.Registry, Name: hub.Name()}, nil
+}
+
+// context finds a named context. That "alpine" and "alpine:latest" are one name holds for contexts, too.
+func (b *builder) context(text string) (NamedContext, bool) {
+	if c, ok := b.Contexts[text]; ok {
+		return c, true
+	}
+	c, ok := b.Contexts[strings.TrimSuffix(text, ":latest")]
+	if !ok && !strings.ContainsAny(text, ":@") {
+		c, ok = b.Contexts[text+":latest"]
+	}
+	return c, ok
 }
 
 func layersOf(l ...v1.Layer) []v1.Layer { return l }

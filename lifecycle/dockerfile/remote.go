@@ -55,10 +55,7 @@ func (s *stage) addRemote(ctx context.Context, st *state, c *instructions.AddCom
 	src := c.SourcePaths[0]
 	one := copying{text: fmt.Sprint(c), dest: c.DestPath, chown: c.Chown, chmod: c.Chmod, link: c.Link, exclude: c.ExcludePatterns}
 	if kindOf(src) == gitRepository {
-		if c.KeepGitDir != nil && *c.KeepGitDir {
-			return fmt.Errorf("ADD --keep-git-dir %s: the .git directory cannot be kept: it is different every time", src)
-		}
-		dir, err := s.b.repository(ctx, src, c.Checksum)
+		dir, err := s.b.repository(ctx, src, c.Checksum, c.KeepGitDir != nil && *c.KeepGitDir)
 		if err != nil {
 			return fmt.Errorf("ADD %s: %w", src, err)
 		}
@@ -75,12 +72,12 @@ func (s *stage) addRemote(ctx context.Context, st *state, c *instructions.AddCom
 }
 
 // repository checks a git repository out.
-func (b *builder) repository(ctx context.Context, src, commit string) (*Context, error) {
+func (b *builder) repository(ctx context.Context, src, commit string, keepGitDir bool) (*Context, error) {
 	if b.Git == nil {
 		return nil, errors.New("git repositories cannot be fetched here")
 	}
 	ctx, task := progress.Start(ctx, "fetching "+src, 0)
-	dir, at, release, err := b.Git(ctx, src)
+	dir, at, release, err := b.Git(ctx, src, keepGitDir)
 	task.End(err)
 	if err != nil {
 		return nil, err
@@ -196,6 +193,9 @@ func (b *builder) get(ctx context.Context, src string, known urlRecord) (now url
 	} else if known.Modified != "" {
 		request.Header.Set("If-Modified-Since", known.Modified)
 	}
+	if err := b.authorize(request); err != nil {
+		return now, err
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return now, err
@@ -213,6 +213,22 @@ func (b *builder) get(ctx context.Context, src string, known urlRecord) (now url
 	now.Digest, err = b.keep(ctx, task.Reader(response.Body))
 	task.End(err)
 	return now, err
+}
+
+// authorize adds the secret that is for the host of a download: HTTP_AUTH_HEADER_<host> is a whole header,
+// HTTP_AUTH_TOKEN_<host> a token.
+func (b *builder) authorize(request *http.Request) error {
+	for _, s := range []struct{ id, scheme string }{{"HTTP_AUTH_HEADER_", ""}, {"HTTP_AUTH_TOKEN_", "Bearer "}} {
+		data, ok, err := b.Secret(s.id + request.URL.Host)
+		if err != nil {
+			return err
+		}
+		if ok {
+			request.Header.Set("Authorization", s.scheme+strings.TrimSpace(string(data)))
+			return nil
+		}
+	}
+	return nil
 }
 
 // keep puts a stream of unknown digest into the store.

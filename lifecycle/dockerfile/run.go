@@ -32,6 +32,9 @@ type running struct {
 	workdir string
 	network sandbox.Network
 	mounts  []*mount
+	// privileged says that it runs with all capabilities (--security=insecure).
+	privileged bool
+	hostname   string
 	// arch is the architecture of what runs, and emulator what it needs here; nil for nothing.
 	arch     string
 	emulator *sandbox.Emulator
@@ -42,14 +45,14 @@ const scriptPath = "/.dockerfile-heredoc"
 
 // run evaluates a RUN.
 func (s *stage) run(ctx context.Context, st *state, c *instructions.RunCommand) error {
-	if security := instructions.GetSecurity(c); security != instructions.SecuritySandbox && security != "" {
-		return fmt.Errorf("RUN --security=%s is not allowed", security)
-	}
-	if len(instructions.GetDevices(c)) > 0 {
-		return errors.New("RUN --device is not supported")
+	if err := s.devices(ctx, c); err != nil {
+		return err
 	}
 	r := &running{stage: s, user: st.config.Config.User, workdir: cmp.Or(st.config.Config.WorkingDir, "/"),
-		arch: st.platform.Arch}
+		arch: st.platform.Arch, hostname: s.b.Args["BUILDKIT_SANDBOX_HOSTNAME"]}
+	if err := r.setSecurity(s.b.Allow, instructions.GetSecurity(c)); err != nil {
+		return err
+	}
 	if err := r.command(st, c); err != nil {
 		return err
 	}
@@ -68,6 +71,9 @@ func (s *stage) run(ctx context.Context, st *state, c *instructions.RunCommand) 
 		}
 	}
 	var mounted []any
+	if r.privileged || r.hostname != "" {
+		mounted = append(mounted, r.privileged, r.hostname)
+	}
 	for _, m := range instructions.GetMounts(c) {
 		one, err := s.mount(ctx, st, m)
 		if err != nil {
@@ -132,6 +138,32 @@ func (r *running) heredoc(c *instructions.RunCommand) string {
 		line += "\n" + f.Data + f.Name
 	}
 	return line
+}
+
+// setSecurity takes --security in, which needs an entitlement.
+func (r *running) setSecurity(allowed []string, asked string) error {
+	switch {
+	case asked == "" || asked == instructions.SecuritySandbox:
+		return nil
+	case asked != instructions.SecurityInsecure:
+		return fmt.Errorf("RUN --security=%s: there is sandbox and insecure", asked)
+	case !slices.Contains(allowed, "security.insecure"):
+		return errors.New("RUN --security=insecure: the build may not do that unless it is given --allow security.insecure")
+	}
+	r.privileged = true
+	return nil
+}
+
+// devices looks for the devices that a RUN asks for (Container Device Interface). There are none; only those that the
+// Dockerfile calls required are missed.
+func (s *stage) devices(ctx context.Context, c *instructions.RunCommand) error {
+	for _, d := range instructions.GetDevices(c) {
+		if d.Required {
+			return fmt.Errorf("RUN --device=%s,required: builds are given no devices of this machine", d.Name)
+		}
+		progress.Warn(ctx, "RUN --device=%s: builds are given no devices of this machine; it runs without", d.Name)
+	}
+	return nil
 }
 
 func (r *running) setNetwork(standard sandbox.Network, asked instructions.NetworkMode) error {
@@ -277,8 +309,9 @@ func (r *running) process(ctx context.Context, dirs *snapshot.Rootfs) (p sandbox
 	b := r.stage.b
 	p = sandbox.Process{
 		Rootfs: sandbox.Rootfs(*dirs), Args: r.args, Dir: r.workdir, Env: slices.Concat(r.env, r.hidden),
-		Capabilities: capabilities, NewPrivileges: true, Hostname: "buildkitsandbox",
-		Network: r.network, Limits: b.Limits,
+		Capabilities: capabilities, NewPrivileges: true, Hostname: cmp.Or(r.hostname, "buildkitsandbox"),
+		Privileged: r.privileged,
+		Network:    r.network, Limits: b.Limits,
 	}
 	who := &rootfsDirs{lower: dirs.Lower}
 	var home string

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -41,7 +42,9 @@ type state struct {
 	// baseImage is what the stage stands on in the end; nil for scratch.
 	baseImage v1.Image
 	cmdSet    bool // a CMD of this stage's own
-	shell     []string
+	// startInterval is a part of the health check that the configuration's type lacks.
+	startInterval time.Duration
+	shell         []string
 }
 
 func (s *state) clone() *state {
@@ -205,6 +208,9 @@ func (b *builder) fromImage(ctx context.Context, name string, platform lifecycle
 	}
 	st := &state{config: *config.DeepCopy(), platform: platform, base: len(layers), baseImage: img, baseName: ref}
 	st.shell = st.config.Config.Shell
+	if st.startInterval, err = startInterval(img); err != nil {
+		return nil, fmt.Errorf("FROM %s: %w", name, err)
+	}
 	for _, l := range layers {
 		diffID, err := l.DiffID()
 		if err != nil {

@@ -3,13 +3,11 @@ package image
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
@@ -91,11 +89,7 @@ func (a Assembly) image(m Member) (v1.Image, error) {
 		all = map[string]string{}
 	}
 	maps.Copy(all, notes)
-	img, ok := mutate.Annotations(m.Image, all).(v1.Image)
-	if !ok {
-		return nil, errors.New("annotating an image: it is none any more")
-	}
-	return img, nil
+	return withAnnotations(m.Image, all)
 }
 
 func (a Assembly) index(members []Member) (v1.ImageIndex, error) {

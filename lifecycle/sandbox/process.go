@@ -33,6 +33,8 @@ type Process struct {
 	UID, GID int
 	// Capabilities are added to none at all, as in "CAP_CHOWN".
 	Capabilities []string
+	// Privileged gives it all capabilities there are for it, and hides no system calls and files of the kernel from it.
+	Privileged bool
 	// NewPrivileges lets setuid programs have an effect.
 	NewPrivileges bool
 	// Mounts are made in this order on top of Rootfs.
