@@ -116,7 +116,7 @@ func (x *extractor) step(at, name string, create bool) (target string, err error
 	case unix.S_IFDIR:
 		return "", nil
 	case unix.S_IFLNK:
-		target, err := readlinkat(dir, name)
+		target, err := Readlink(dir, name)
 		if err == nil && target == "" {
 			err = unix.ENOENT
 		}

@@ -110,9 +110,10 @@ func (f *File) open(flags int) (*os.File, error) {
 }
 
 // Readlink gives the target of a symbolic link.
-func (f *File) Readlink() (string, error) { return readlinkat(f.dir, f.name) }
+func (f *File) Readlink() (string, error) { return Readlink(f.dir, f.name) }
 
-func readlinkat(dir int, name string) (string, error) {
+// Readlink gives the target of a symbolic link in an open directory.
+func Readlink(dir int, name string) (string, error) {
 	for size := 256; ; size *= 2 {
 		buf := make([]byte, size)
 		n, err := unix.Readlinkat(dir, name, buf)

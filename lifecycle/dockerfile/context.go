@@ -3,23 +3,22 @@ package dockerfile
 import (
 	"archive/tar"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/moby/patternmatcher"
 	"golang.org/x/sys/unix"
 
+	"s2i/lifecycle/archive"
 	"s2i/lifecycle/listing"
 )
 
@@ -29,27 +28,18 @@ type Context struct {
 	root    *os.Root
 	dir     string
 	ignore  *patternmatcher.PatternMatcher
-	records Records
+	digests digests
 
-	mu     sync.Mutex
-	known  map[string]fileRecord // by name
-	loaded bool
-	dirty  bool
+	// near is the directory of the file that was opened last: most lie beside each other.
+	mu   sync.Mutex
+	near *os.Root
+	name string
 }
 
 // Records remembers small things between builds; *store.Store is one.
 type Records interface {
 	Record(kind, key string, v any) error
 	SetRecord(kind, key string, v any) error
-}
-
-// fileRecord is what was known of a file when its content was read.
-type fileRecord struct {
-	Ino    uint64 `json:"i"`
-	Size   int64  `json:"s"`
-	Mtime  int64  `json:"m"` // ns
-	Ctime  int64  `json:"c"` // ns
-	Digest string `json:"d"`
 }
 
 // OpenContext opens a directory. patterns are what it leaves out, in the syntax of .dockerignore. records remembers
@@ -67,20 +57,21 @@ func OpenContext(dir string, patterns []string, records Records) (*Context, erro
 	if err != nil {
 		return nil, fmt.Errorf("opening build context %s: %w", dir, err)
 	}
-	return &Context{root: root, dir: abs, ignore: matcher, records: records, known: map[string]fileRecord{}}, nil
+	c := &Context{root: root, dir: abs, ignore: matcher}
+	c.digests = digests{records: records, dir: abs, running: map[string]*hashing{}}
+	return c, nil
 }
 
 // Close releases the directory and remembers what was read.
 func (c *Context) Close() error {
+	c.digests.save()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.dirty && c.records != nil {
-		_ = c.records.SetRecord(recordContext, c.dir, c.known) // it only saves work
+	if c.near != nil {
+		_ = c.near.Close()
 	}
 	return c.root.Close()
 }
-
-const recordContext = "dockerfile-context"
 
 // patterns are what the context leaves out.
 func (c *Context) patterns() []string {
@@ -104,25 +95,43 @@ func (c *Context) ignored(name string) (bool, error) {
 }
 
 func (c *Context) lstat(name string) (*listing.Entry, error) {
-	var st unix.Stat_t
-	if err := c.stat(name, &st); err != nil {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-			return nil, nil
-		}
+	info, err := c.root.Lstat(filepath.FromSlash(path.Join(".", name)))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("reading %s in the build context: %w", name, err)
+	}
+	sys, ok := info.Sys().(*unixStat)
+	if !ok {
+		return nil, fmt.Errorf("reading %s in the build context: the system does not tell what it is", name)
+	}
+	st := unix.Stat_t{Mode: sys.Mode, Size: sys.Size, Ino: sys.Ino, Mtim: unix.Timespec(sys.Mtim), Ctim: unix.Timespec(sys.Ctim)}
+	return c.entry(name, &st, func() (string, error) { return c.root.Readlink(filepath.FromSlash(name)) })
+}
+
+// entry describes a file; nil when it is left out.
+func (c *Context) entry(name string, st *unix.Stat_t, readlink func() (string, error)) (*listing.Entry, error) {
+	if out, err := c.ignored(name); err != nil || out {
+		if err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR || !c.ignore.Exclusions() {
+			return nil, err
+		}
+		if below, err := c.read(name, 1); err != nil || len(below) == 0 {
+			return nil, err
+		}
 	}
 	e := &listing.Entry{Name: name, Mode: int64(st.Mode & 0o7777)}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		e.Type = tar.TypeDir
 	case unix.S_IFREG:
-		e.Type, e.Size = tar.TypeReg, st.Size
+		e.Type, e.Size, e.Digest = tar.TypeReg, st.Size, c.digests.known(name, st)
 	case unix.S_IFLNK:
-		link, err := c.root.Readlink(filepath.FromSlash(name))
+		link, err := readlink()
 		if err != nil {
 			return nil, fmt.Errorf("reading %s in the build context: %w", name, err)
 		}
-		e.Type, e.Link, e.Mode = tar.TypeSymlink, link, 0o777
+		e.Type, e.Mode, e.Link = tar.TypeSymlink, 0o777, link
 	case unix.S_IFIFO:
 		e.Type = tar.TypeFifo
 	case unix.S_IFSOCK:
@@ -130,73 +139,45 @@ func (c *Context) lstat(name string) (*listing.Entry, error) {
 	default:
 		return nil, fmt.Errorf("reading %s in the build context: it is a device; leave it out with .dockerignore", name)
 	}
-	if out, err := c.ignored(name); err != nil || out {
-		if err != nil || !e.IsDir() || !c.ignore.Exclusions() {
-			return nil, err
-		}
-		if below, err := c.anyBelow(name); err != nil || !below {
-			return nil, err
-		}
-	}
 	return e, nil
 }
 
-// stat is lstat within the root.
-func (c *Context) stat(name string, st *unix.Stat_t) error {
-	info, err := c.root.Lstat(filepath.FromSlash(path.Join(".", name)))
-	if err != nil {
-		return err
-	}
-	sys, ok := info.Sys().(*unixStat)
-	if !ok {
-		return errors.New("the system does not tell what it is")
-	}
-	st.Mode, st.Size, st.Ino = sys.Mode, sys.Size, sys.Ino
-	st.Mtim, st.Ctim = unix.Timespec{Sec: sys.Mtim.Sec, Nsec: sys.Mtim.Nsec}, unix.Timespec{Sec: sys.Ctim.Sec, Nsec: sys.Ctim.Nsec}
-	return nil
-}
+func (c *Context) list(dir string) ([]listing.Entry, error) { return c.read(dir, math.MaxInt) }
 
-// anyBelow tells whether something below an ignored directory is taken back.
-func (c *Context) anyBelow(dir string) (bool, error) {
-	names, err := c.readDir(dir)
-	if err != nil {
-		return false, err
-	}
-	for _, n := range names {
-		if e, err := c.lstat(path.Join(dir, n)); err != nil || e != nil {
-			return e != nil, err
-		}
-	}
-	return false, nil
-}
-
-func (c *Context) readDir(dir string) ([]string, error) {
+// read opens a directory once, asks for each file by its name in it, and stops at the limit.
+func (c *Context) read(dir string, limit int) ([]listing.Entry, error) {
 	f, err := c.root.Open(filepath.FromSlash(path.Join(".", dir)))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s in the build context: %w", dir, err)
 	}
 	defer f.Close()
 	names, err := f.Readdirnames(-1)
-	slices.Sort(names)
-	return names, err
-}
-
-func (c *Context) names(dir string) ([]string, error) {
-	all, err := c.readDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading %s in the build context: %w", dir, err)
 	}
-	var names []string
-	for _, n := range all {
-		e, err := c.lstat(path.Join(dir, n))
+	slices.Sort(names)
+	entries := make([]listing.Entry, 0, len(names))
+	for _, name := range names {
+		var st unix.Stat_t
+		err := unix.Fstatat(int(f.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s in the build context: %w", path.Join(dir, name), err)
+		}
+		e, err := c.entry(path.Join(dir, name), &st, func() (string, error) { return archive.Readlink(int(f.Fd()), name) })
 		if err != nil {
 			return nil, err
 		}
 		if e != nil {
-			names = append(names, n)
+			entries = append(entries, *e)
+		}
+		if len(entries) == limit {
+			break
 		}
 	}
-	return names, nil
+	return entries, nil
 }
 
 // resolve follows links as a process with the context as its root directory would.
@@ -232,62 +213,44 @@ func (c *Context) resolve(name string) (string, error) {
 	return at, nil
 }
 
-// digest hashes a file unless it is known to be the same as when it was hashed before: same inode, size and times, and
-// not so young that a change could have gone unnoticed.
+// digest hashes a file unless it is known to be the same as when it was hashed before.
 func (c *Context) digest(ctx context.Context, e *listing.Entry) (string, error) {
-	if err := ctx.Err(); err != nil {
-		return "", err
+	if e.Digest != "" {
+		return e.Digest, nil
 	}
-	var st unix.Stat_t
-	if err := c.stat(e.Name, &st); err != nil {
-		return "", fmt.Errorf("reading %s in the build context: %w", e.Name, err)
-	}
-	now := fileRecord{Ino: st.Ino, Size: st.Size, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano()}
-	c.mu.Lock()
-	c.load()
-	known := c.known[e.Name]
-	c.mu.Unlock()
-	if now.Digest = known.Digest; known == now && known.Digest != "" {
-		return known.Digest, nil
-	}
-	began := time.Now()
-	f, err := c.open(ctx, e)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", fmt.Errorf("reading %s in the build context: %w", e.Name, err)
-	}
-	now.Digest = hex.EncodeToString(sum.Sum(nil))
-	if began.UnixNano()-now.Ctime > int64(racy) {
-		c.mu.Lock()
-		c.known[e.Name], c.dirty = now, true
-		c.mu.Unlock()
-	}
-	return now.Digest, nil
+	return c.digests.digest(ctx, e.Name, c.openFile)
 }
 
-// racy is the age below which a file's times do not tell whether it changed again.
-const racy = 20 * time.Millisecond
-
-// load reads what earlier builds knew, once.
-func (c *Context) load() {
-	if c.loaded || c.records == nil {
-		return
-	}
-	c.loaded = true
-	var known map[string]fileRecord
-	if c.records.Record(recordContext, c.dir, &known) == nil && known != nil {
-		c.known = known
-	}
-}
-
+// open opens a file, which must not have changed since its digest became part of a key.
 func (c *Context) open(_ context.Context, e *listing.Entry) (io.ReadCloser, error) {
-	f, err := c.root.OpenFile(filepath.FromSlash(e.Name), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	f, err := c.openFile(e.Name)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s in the build context: %w", e.Name, err)
+		return nil, err
+	}
+	if !c.digests.unchanged(e.Name, f) {
+		_ = f.Close()
+		return nil, fmt.Errorf("%s in the build context was changed while the image was built", e.Name)
+	}
+	return f, nil
+}
+
+func (c *Context) openFile(name string) (*os.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	dir, base := path.Split(name)
+	if c.near == nil || c.name != dir {
+		near, err := c.root.OpenRoot(filepath.FromSlash(path.Join(".", dir)))
+		if err != nil {
+			return nil, fmt.Errorf("reading %s in the build context: %w", name, err)
+		}
+		if c.near != nil {
+			_ = c.near.Close()
+		}
+		c.near, c.name = near, dir
+	}
+	f, err := c.near.OpenFile(base, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s in the build context: %w", name, err)
 	}
 	return f, nil
 }

@@ -158,6 +158,9 @@ func (g *gathering) gather(ctx context.Context) ([]gathered, error) {
 				return nil, err
 			}
 		}
+		if err := x.digests(ctx); err != nil {
+			return nil, err
+		}
 		g.out = x.out
 		if g.c.unpack {
 			if err := g.unpackArchives(ctx); err != nil {

@@ -203,7 +203,7 @@ func (m memory) Record(kind, key string, v any) error {
 	if !ok {
 		return errors.New("no such record")
 	}
-	*v.(*map[string]fileRecord) = found.(map[string]fileRecord)
+	*v.(*[]byte) = found.([]byte)
 	return nil
 }
 
@@ -219,6 +219,9 @@ func TestDigestOfContents(t *testing.T) {
 		defer c.Close()
 		g := &gatherer{from: c}
 		if err := g.pattern(t.Context(), pattern); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.digests(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		d, err := contentDigest(g.out)

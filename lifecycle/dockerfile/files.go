@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -20,8 +21,8 @@ type files interface {
 	// lstat gives an entry without following a link at its end; nil when there is none. A file's digest may be missing:
 	// see digest.
 	lstat(name string) (*listing.Entry, error)
-	// names lists a directory, sorted.
-	names(dir string) ([]string, error)
+	// list gives the entries of a directory, sorted by name, as lstat does.
+	list(dir string) ([]listing.Entry, error)
 	// resolve follows symbolic links, also one at the end; they cannot leave the tree.
 	resolve(name string) (string, error)
 	// digest is the sha256 of a file's content.
@@ -44,7 +45,15 @@ func (r *rootfs) lstat(name string) (*listing.Entry, error) {
 	return nil, nil
 }
 
-func (r *rootfs) names(dir string) ([]string, error) { return r.ReadDir(dir), nil }
+func (r *rootfs) list(dir string) ([]listing.Entry, error) {
+	var entries []listing.Entry
+	for _, name := range r.ReadDir(dir) {
+		if f := r.Lstat(path.Join(dir, name)); f != nil {
+			entries = append(entries, f.Entry)
+		}
+	}
+	return entries, nil
+}
 
 func (r *rootfs) resolve(name string) (string, error) { return r.Resolve(name, true) }
 

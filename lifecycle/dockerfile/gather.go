@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"runtime"
 	"strings"
 
 	"github.com/moby/patternmatcher"
+	"golang.org/x/sync/errgroup"
 
 	"s2i/lifecycle/listing"
 )
@@ -145,34 +147,39 @@ func (g *gatherer) walk(ctx context.Context, one *gathered, e listing.Entry, top
 	if len(one.entries) >= maxGathered {
 		return fmt.Errorf("there are more than %d files in %q", maxGathered, "/"+top)
 	}
-	if e.Type == tar.TypeReg {
-		digest, err := g.from.digest(ctx, &e)
-		if err != nil {
-			return err
-		}
-		e.Digest = digest
-	}
 	one.entries = append(one.entries, e)
 	if !e.IsDir() {
 		return nil
 	}
-	names, err := g.from.names(e.Name)
+	below, err := g.from.list(e.Name)
 	if err != nil {
 		return err
 	}
-	for _, n := range names {
-		child, err := g.from.lstat(path.Join(e.Name, n))
-		if err != nil {
-			return err
-		}
-		if child == nil {
-			continue
-		}
-		if err := g.walk(ctx, one, *child, top); err != nil {
+	for i := range below {
+		if err := g.walk(ctx, one, below[i], top); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// digests fills in the digests of files that were never read, several at once.
+func (g *gatherer) digests(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range g.out {
+		for j := range g.out[i].entries {
+			e := &g.out[i].entries[j]
+			if e.Type != tar.TypeReg || e.Digest != "" {
+				continue
+			}
+			group.Go(func() (err error) {
+				e.Digest, err = g.from.digest(ctx, e)
+				return err
+			})
+		}
+	}
+	return group.Wait()
 }
 
 // excluded tells whether --exclude leaves a name out: by its place in the tree, or in the directory that is copied.

@@ -44,13 +44,14 @@ func matchIn(tree files, dir, element string) ([]string, error) {
 	if err != nil || e == nil || !e.IsDir() {
 		return nil, err
 	}
-	names, err := tree.names(at)
+	entries, err := tree.list(at)
 	if err != nil {
 		return nil, err
 	}
 	element = strings.ReplaceAll(element, "**", "*")
 	var out []string
-	for _, n := range names {
+	for _, e := range entries {
+		n := path.Base(e.Name)
 		ok, err := path.Match(element, n)
 		if err != nil {
 			return nil, fmt.Errorf("reading the pattern %q: %w", element, err)

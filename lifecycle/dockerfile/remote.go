@@ -111,7 +111,7 @@ func (f *remoteFile) lstat(name string) (*listing.Entry, error) {
 	return nil, nil
 }
 
-func (f *remoteFile) names(string) ([]string, error) { return []string{f.entry.Name}, nil }
+func (f *remoteFile) list(string) ([]listing.Entry, error) { return []listing.Entry{f.entry}, nil }
 
 func (f *remoteFile) resolve(name string) (string, error) { return listing.Clean(name), nil }
 

@@ -69,7 +69,7 @@ func (s *archiveSink) write(ctx context.Context, p *parts) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return atomically(s.path, write)
+	return atomically(s.path, func(f *os.File) error { return write(f) })
 }
 
 // archiveFile is one entry of the archive.
