@@ -219,6 +219,7 @@ type work struct {
 	mu      sync.Mutex
 	ran     int
 	closers []func()
+	roots   []*plainRoot    // that nobody uses at the moment
 	used    map[string]bool // build arguments that an ARG asked for
 	nodes   map[string]*node
 	images  map[string]*opened

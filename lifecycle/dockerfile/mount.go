@@ -229,7 +229,8 @@ func (m *mounting) cache(ctx context.Context, one *mount) error {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d:%d %o", id, uid, gid, mode))
 	name := "dockerfile-" + hex.EncodeToString(sum[:16])
-	if one.CacheSharing == instructions.MountSharingLocked || one.CacheSharing == instructions.MountSharingPrivate {
+	// Without a sandbox the directory itself is put in its place, and that is one place at a time.
+	if m.b.inPlace() || one.CacheSharing == instructions.MountSharingLocked || one.CacheSharing == instructions.MountSharingPrivate {
 		unlock, err := m.b.Store.Lock(ctx, "cache-"+name)
 		if err != nil {
 			return err

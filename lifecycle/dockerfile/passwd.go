@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,11 +17,22 @@ import (
 type rootfsDirs struct{ lower []string }
 
 // entry finds a line of an account file by the value of a column.
-func (r *rootfsDirs) entry(file string, column int, value string) ([]string, error) {
+func (r *rootfsDirs) entry(file string, column int, value string) (found []string, err error) {
+	err = r.each(file, func(fields []string) bool {
+		if len(fields) > column && fields[column] == value {
+			found = fields
+		}
+		return found == nil
+	})
+	return found, err
+}
+
+// each goes through the lines of an account file until visit has enough.
+func (r *rootfsDirs) each(file string, visit func(fields []string) bool) error {
 	for _, dir := range r.lower {
 		root, err := os.OpenRoot(dir)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		f, err := root.Open(filepath.FromSlash(file))
 		_ = root.Close()
@@ -28,18 +40,35 @@ func (r *rootfsDirs) entry(file string, column int, value string) ([]string, err
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading the image's /%s: %w", file, err)
+			return fmt.Errorf("reading the image's /%s: %w", file, err)
 		}
 		defer f.Close()
 		lines := bufio.NewScanner(io.LimitReader(f, 4<<20))
-		for lines.Scan() {
-			if fields := strings.Split(lines.Text(), ":"); len(fields) > column && fields[column] == value {
-				return fields, nil
-			}
+		for lines.Scan() && visit(strings.Split(lines.Text(), ":")) {
 		}
+		return nil
+	}
+	return nil
+}
+
+// groups are the further groups of who is named without one.
+func (r *rootfsDirs) groups(spec string) (list []int, err error) {
+	if strings.Contains(spec, ":") {
 		return nil, nil
 	}
-	return nil, nil
+	name := spec
+	if e, err := r.entry("etc/passwd", 2, spec); err != nil {
+		return nil, err
+	} else if e != nil {
+		name = e[0]
+	}
+	err = r.each("etc/group", func(fields []string) bool {
+		if len(fields) > 3 && slices.Contains(strings.Split(fields[3], ","), name) {
+			list = append(list, number(fields, 2))
+		}
+		return true
+	})
+	return list, err
 }
 
 // user resolves USER: ids by the image's own accounts, and the home directory.

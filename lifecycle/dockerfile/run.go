@@ -199,8 +199,12 @@ func (b *builder) makeRun(ctx context.Context, n *node, r *running) (made, error
 		return made{}, fmt.Errorf("stage %s is for linux/%s, and to run %s it needs emulation: %w; a stage that compiles for "+
 			"other machines needs none: FROM --platform=$BUILDPLATFORM", r.stage.name(), r.arch, firstLine(r.text), err)
 	}
-	lower, err := b.lower(ctx, n.below)
-	if err != nil {
+	var lower []string
+	if !b.inPlace() {
+		if lower, err = b.lower(ctx, n.below); err != nil {
+			return made{}, err
+		}
+	} else if err = b.force(ctx, n.below); err != nil {
 		return made{}, err
 	}
 	if err := r.gather(ctx); err != nil {
@@ -213,6 +217,11 @@ func (b *builder) makeRun(ctx context.Context, n *node, r *running) (made, error
 	if l := n.cached(ctx); l != nil {
 		unlock()
 		return ready(l), nil
+	}
+	if b.inPlace() {
+		defer unlock()
+		l, err := b.executePlain(ctx, n, r)
+		return ready(l), err
 	}
 	dirs, err := b.execute(ctx, r, lower)
 	if err != nil {
@@ -237,12 +246,6 @@ func (r *running) gather(ctx context.Context) error {
 
 // execute runs a command and gives its root filesystem.
 func (b *builder) execute(ctx context.Context, r *running, lower []string) (*snapshot.Rootfs, error) {
-	select {
-	case b.slots <- struct{}{}:
-		defer func() { <-b.slots }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 	dirs, err := b.newUpper(lower)
 	if err != nil {
 		return nil, err
@@ -252,17 +255,31 @@ func (b *builder) execute(ctx context.Context, r *running, lower []string) (*sna
 		return nil, err
 	}
 	defer release()
-	b.count()
-	ctx2, task := progress.Start(ctx, r.stage.name()+": "+firstLine(r.text), 0)
-	p.Stdout = progress.Output(ctx2)
-	p.Stderr, p.Emulator = p.Stdout, r.emulator
 	stubs := newStubs(dirs, p.Mounts)
-	err = b.Sandbox.Run(ctx2, p)
-	task.End(err)
-	if err != nil {
-		return nil, runError(r, err)
+	if err := b.start(ctx, r, p); err != nil {
+		return nil, err
 	}
 	return dirs, stubs.remove(dirs.Upper)
+}
+
+// start runs a command to its end, when there is room for another.
+func (b *builder) start(ctx context.Context, r *running, p sandbox.Process) error {
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	b.count()
+	ctx, task := progress.Start(ctx, r.stage.name()+": "+firstLine(r.text), 0)
+	p.Stdout = progress.Output(ctx)
+	p.Stderr, p.Emulator = p.Stdout, r.emulator
+	err := b.Sandbox.Run(ctx, p)
+	task.End(err)
+	if err != nil {
+		return runError(r, err)
+	}
+	return nil
 }
 
 // lower makes the directories that a chain consists of.
@@ -314,9 +331,15 @@ func (r *running) process(ctx context.Context, dirs *snapshot.Rootfs) (p sandbox
 		Network:    r.network, Limits: b.Limits,
 	}
 	who := &rootfsDirs{lower: dirs.Lower}
+	if dirs.Dir != "" {
+		who.lower = []string{dirs.Dir}
+	}
 	var home string
 	if r.user != "" {
 		if p.UID, p.GID, home, err = who.user(r.user); err != nil {
+			return p, nil, fmt.Errorf("USER %s: %w", r.user, err)
+		}
+		if p.Groups, err = who.groups(r.user); err != nil {
 			return p, nil, fmt.Errorf("USER %s: %w", r.user, err)
 		}
 	} else if home = who.home(0); home == "" {

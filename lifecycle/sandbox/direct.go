@@ -17,12 +17,16 @@ import (
 // Direct runs processes in place, for containers and pods that are isolated already: on the file tree, network and
 // process table that s2i itself has. Of Process,
 //
-//   - Rootfs and Hostname are ignored: what the process finds is what the container has;
+//   - Hostname and, unless it has a Dir, Rootfs are ignored: what the process finds is what the container has;
 //   - Mounts are not made but checked: Source must be Target already, or a link to it; the Target of a tmpfs must be a
 //     directory. ReadOnly cannot be enforced;
 //   - UID and GID are set when s2i is root, otherwise the process has those of s2i;
 //   - Capabilities is ignored; as an ordinary user the process has none, as root it has those of s2i;
 //   - NetworkNone and Limits are refused, because nothing here could enforce them.
+//
+// With Rootfs.Dir the process has that directory as its root directory, which takes CAP_SYS_CHROOT: root in a container
+// has it by default. Then Mounts are copied, or moved, to their targets and away again; there are the usual devices in
+// /dev, and /proc and /sys are empty.
 //
 // Cancellation ends the process and its process group. Descendants that leave the group are the container's to end.
 type Direct struct {
@@ -34,6 +38,12 @@ type Direct struct {
 func (d Direct) Run(ctx context.Context, p Process) error {
 	if err := p.check(); err != nil {
 		return fmt.Errorf("preparing a process: %w", err)
+	}
+	if p.Rootfs.Dir != "" {
+		if err := d.inDir(ctx, &p); err != nil {
+			return fmt.Errorf("running %s without a sandbox: %w", p.Args[0], err)
+		}
+		return nil
 	}
 	if err := checkInPlace(&p); err != nil {
 		return fmt.Errorf("running %s in place: %w", p.Args[0], err)
@@ -50,18 +60,29 @@ func (d Direct) Run(ctx context.Context, p Process) error {
 		return fmt.Errorf("running %s in place: %w", p.Args[0], err)
 	}
 	cmd := d.command(&p, program)
+	if os.Geteuid() == 0 && (p.UID != 0 || p.GID != 0) {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(p.UID), Gid: uint32(p.GID)}
+	}
+	if err := d.run(ctx, &p, cmd); err != nil {
+		return fmt.Errorf("running %s in place: %w", p.Args[0], err)
+	}
+	return nil
+}
+
+// run runs a command to its end.
+func (d Direct) run(ctx context.Context, p *Process, cmd *exec.Cmd) error {
 	result, err := startInPlace(cmd, p.NewPrivileges)
 	if err != nil {
-		return fmt.Errorf("running %s in place: %w", p.Args[0], err)
+		return fmt.Errorf("starting %s: %w", p.Args[0], err)
 	}
 	cancelled := make(chan bool, 1)
 	stop := d.cancelWith(ctx, cmd.Process.Pid, cancelled)
 	err = <-result
 	close(stop)
 	if <-cancelled {
-		return fmt.Errorf("running %s in place: %w", p.Args[0], ctx.Err())
+		return ctx.Err()
 	}
-	return directResult(&p, cmd, err)
+	return directResult(cmd, err)
 }
 
 // startInPlace starts cmd; the channel gets what Wait returns. A goroutine with a thread of its own does both: the
@@ -87,9 +108,6 @@ func (d Direct) command(p *Process, program string) *exec.Cmd {
 	cmd := &exec.Cmd{Path: program, Args: p.Args, Env: append([]string{}, p.Env...), Dir: orDefault(p.Dir, "/"),
 		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr, WaitDelay: d.grace(),
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}}
-	if os.Geteuid() == 0 && (p.UID != 0 || p.GID != 0) {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(p.UID), Gid: uint32(p.GID)}
-	}
 	return cmd
 }
 
@@ -125,17 +143,14 @@ func (d Direct) cancelWith(ctx context.Context, pid int, cancelled chan<- bool) 
 }
 
 // directResult makes our error of that of os/exec.
-func directResult(p *Process, cmd *exec.Cmd, err error) error {
+func directResult(cmd *exec.Cmd, err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) || errors.Is(err, exec.ErrWaitDelay) {
 		if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
 			err = exitError(ws)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("running %s in place: %w", p.Args[0], err)
-	}
-	return nil
+	return err
 }
 
 // checkInPlace finds wishes that only isolation could meet.

@@ -21,7 +21,7 @@ type Sandbox interface {
 
 // Process is what to run, and where.
 type Process struct {
-	// Rootfs is the root filesystem. Required by OCI, ignored by Direct.
+	// Rootfs is the root filesystem. Required by OCI; Direct knows only plain directories.
 	Rootfs Rootfs
 	// Args are the program and its arguments. A program without a slash is looked up in PATH of Env. Required.
 	Args []string
@@ -31,6 +31,8 @@ type Process struct {
 	Dir string
 	// UID and GID are the user and group inside; see Mode for which of them an ordinary user gets.
 	UID, GID int
+	// Groups are further groups of the process. With a single id it has none.
+	Groups []int
 	// Capabilities are added to none at all, as in "CAP_CHOWN".
 	Capabilities []string
 	// Privileged gives it all capabilities there are for it, and hides no system calls and files of the kernel from it.
@@ -61,8 +63,11 @@ type Rootfs struct {
 	// an opaque directory has trusted.overlay.opaque, in a user namespace user.overlay.opaque). Empty makes the root
 	// filesystem read-only.
 	Upper string
-	// Work is an empty directory on Upper's filesystem; required with Upper.
+	// Work is an empty directory on Upper's filesystem, or Dir's; required with either.
 	Work string
+	// Dir is a plain directory that is the whole root filesystem: for Direct, which changes into it (chroot), and which
+	// takes no other.
+	Dir string
 }
 
 // Mount is a part of the file tree inside that comes from outside of Rootfs.
@@ -149,8 +154,8 @@ func (p *Process) checkMounts() error {
 // check finds root filesystems that cannot be put together.
 func (r *Rootfs) check() error {
 	switch {
-	case len(r.Lower) == 0:
-		return errors.New("the root filesystem has no directories")
+	case len(r.Lower) == 0 || r.Dir != "":
+		return errors.New("the root filesystem has no layers of directories")
 	case (r.Upper == "") != (r.Work == ""):
 		return errors.New("the root filesystem needs both an upper and a work directory, or none")
 	}
@@ -161,3 +166,7 @@ func (r *Rootfs) check() error {
 	}
 	return nil
 }
+
+// OwnersFile is the file in Rootfs.Work in which a run with a single id records the owners of files in Rootfs.Upper that
+// can have no extended attributes: lines of an inode number and uid:gid. See ModeSingle.
+const OwnersFile = "owners"

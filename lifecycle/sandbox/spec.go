@@ -16,13 +16,17 @@ const maxFiles = 1 << 16
 
 // newSpec writes the runtime specification of a process.
 func newSpec(p *Process, user User, dir string, userNS bool) (*specs.Spec, error) {
+	groups := p.Groups
+	if user != (User{p.UID, p.GID}) { // only user 0 exists
+		groups = nil
+	}
 	s := &specs.Spec{
 		Version:  "1.0.2",
 		Hostname: orDefault(p.Hostname, "s2i"),
 		Root:     &specs.Root{Path: rootPlace(dir), Readonly: p.Rootfs.Upper == ""},
 		Mounts:   append(systemMounts(dir, userNS), ownMounts(p, dir)...),
 		Process: &specs.Process{
-			User: specs.User{UID: uint32(user.UID), GID: uint32(user.GID)},
+			User: specs.User{UID: uint32(user.UID), GID: uint32(user.GID), AdditionalGids: ids32(groups)},
 			Args: p.Args,
 			Env:  withHome(p.Env),
 			Cwd:  orDefault(p.Dir, "/"),
@@ -51,6 +55,14 @@ func newSpec(p *Process, user User, dir string, userNS bool) (*specs.Spec, error
 	}
 	s.Linux.Seccomp = profile
 	return s, nil
+}
+
+func ids32(ids []int) []uint32 {
+	var out []uint32
+	for _, id := range ids {
+		out = append(out, uint32(id))
+	}
+	return out
 }
 
 // withHome sets HOME, which runtimes otherwise set each in its own way.

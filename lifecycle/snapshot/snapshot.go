@@ -1,8 +1,12 @@
 // Package snapshot makes root filesystems of image layers, and layers of what changed in them.
 //
-// Prepare unpacks layers (each once per machine, see store.Tree) and stacks them for overlayfs. Rootfs.Diff turns an
-// overlayfs upper directory into an OCI layer (OCI image specification, layer.md): whiteout devices and opaque
-// directories become ".wh." entries.
+// Prepare unpacks layers (each once per machine, see store.Tree) and stacks them for overlayfs; Rootfs.Diff makes an OCI
+// layer (OCI image specification, layer.md) of its upper directory. Where nothing can be mounted, a root filesystem is one
+// plain directory, and Index finds what changes in it.
+//
+// Either way a layer is the difference of two file trees, and does not tell how it was found: it has what differs in
+// type, mode, owner, size, content, link or extended attributes, the directories on the way there, and a whiteout for
+// everything that is gone. It is sorted, all times are archive.Epoch, and hard links are kept.
 package snapshot
 
 import (
@@ -25,8 +29,10 @@ type Rootfs struct {
 	Lower []string
 	// Upper takes all changes, in overlayfs's form; empty when the root filesystem is read-only.
 	Upper string
-	// Work is an empty directory beside Upper.
+	// Work is an empty directory beside Upper, or beside Dir.
 	Work string
+	// Dir is a plain directory that is all of the root filesystem, instead of the others.
+	Dir string
 }
 
 // unpackLimit is how many layers are unpacked at once.

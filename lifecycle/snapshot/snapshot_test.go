@@ -133,18 +133,52 @@ func mkUpper(t *testing.T) string {
 	return dir
 }
 
+// mkLower makes what was there before: a directory below another, and one that is all of the layer on top of it.
+func mkLower(t *testing.T) []string {
+	t.Helper()
+	top, bottom := t.TempDir(), t.TempDir()
+	steps := []error{
+		os.MkdirAll(bottom+"/etc/new/dir", 0o755),
+		os.MkdirAll(bottom+"/etc/new/again/old", 0o755),
+		os.WriteFile(bottom+"/etc/new/hidden", nil, 0o600),
+		os.WriteFile(bottom+"/etc/gone", nil, 0o600),
+		os.WriteFile(bottom+"/etc/away", nil, 0o600),
+		os.WriteFile(bottom+"/etc/same", []byte("same"), 0o640),
+		os.WriteFile(bottom+"/etc/other", []byte("1234"), 0o640),
+		os.WriteFile(bottom+"/etc/mode", []byte("same"), 0o644),
+		os.Symlink("a", bottom+"/etc/samelink"),
+		os.MkdirAll(bottom+"/opt/untouched", 0o755),
+		os.Mkdir(top+"/etc", 0o755),
+		unix.Mknod(top+"/etc/away", unix.S_IFCHR, 0),
+	}
+	if err := errors.Join(steps...); err != nil {
+		t.Fatal(err)
+	}
+	return []string{top, bottom}
+}
+
 func TestDiff(t *testing.T) {
 	s := open(t)
-	r := &snapshot.Rootfs{Lower: []string{"/"}, Upper: mkUpper(t), Work: t.TempDir()}
+	upper := mkUpper(t)
+	if err := errors.Join(
+		os.WriteFile(upper+"/etc/same", []byte("same"), 0o640),
+		os.WriteFile(upper+"/etc/other", []byte("4321"), 0o640),
+		os.WriteFile(upper+"/etc/mode", []byte("same"), 0o640),
+		os.Symlink("a", upper+"/etc/samelink"),
+		unix.Mknod(upper+"/etc/away", unix.S_IFCHR, 0),
+		os.MkdirAll(upper+"/opt/untouched", 0o755),
+		os.MkdirAll(upper+"/etc/new/again", 0o755),
+	); err != nil {
+		t.Fatal(err)
+	}
+	r := &snapshot.Rootfs{Lower: mkLower(t), Upper: upper, Work: t.TempDir()}
 	o := snapshot.DiffOptions{
-		LayerOptions: store.LayerOptions{Need: store.Blob | store.Tree},
-		Owner: func(uid, gid int) (int, int) {
-			if uid != os.Geteuid() || gid != os.Getegid() {
-				t.Errorf("asked for the owner of %d:%d", uid, gid)
-			}
-			return 7, 8
-		},
+		LayerOptions: store.LayerOptions{Need: store.Blob | store.Tree}, UID: 7, GID: 8,
 		Skip: func(rel string) bool { return rel == "proc" },
+	}
+	new := "0:0" // the owner of what is not below
+	if os.Geteuid() != 0 {
+		new = "7:8"
 	}
 	l, err := r.Diff(t.Context(), s, o)
 	if err != nil {
@@ -177,18 +211,27 @@ func TestDiff(t *testing.T) {
 		got = append(got, line)
 	}
 	want := []string{
-		"5 etc 755 7:8 0",
+		"5 etc 755 0:0 0",
 		"0 etc/.wh.gone 600 0:0 0",
-		"2 etc/link 777 7:8 0 -> passwd",
-		"5 etc/new 755 7:8 0",
-		"0 etc/new/.wh..wh..opq 600 0:0 0",
-		"0 etc/passwd 4755 7:8 4 SCHILY.xattr.user.mine=1",
-		"6 pipe 600 7:8 0",
-		"5 var 755 7:8 0",
-		"1 var/copy 4755 7:8 0 -> etc/passwd",
-		"5 var/lib 755 33:34 0",
-		"0 var/sparse 644 7:8 3145728",
+		"2 etc/link 777 " + new + " 0 -> passwd",
+		"0 etc/mode 640 0:0 4",
+		"5 etc/new 755 0:0 0",
+		"5 etc/new/again 755 0:0 0",
+		"0 etc/new/again/.wh.old 600 0:0 0",
+		"0 etc/new/.wh.dir 600 0:0 0",
+		"0 etc/new/.wh.hidden 600 0:0 0",
+		"0 etc/other 640 0:0 4",
+		"0 etc/passwd 4755 " + new + " 4 SCHILY.xattr.user.mine=1",
+		"6 pipe 600 " + new + " 0",
+		"5 var 755 " + new + " 0",
+		"1 var/copy 4755 " + new + " 0 -> etc/passwd",
 	}
+	if os.Geteuid() == 0 {
+		want = append(want, "5 var/lib 755 0:0 0")
+	} else { // who can only record owners
+		want = append(want, "5 var/lib 755 33:34 0")
+	}
+	want = append(want, "0 var/sparse 644 "+new+" 3145728")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("entries differ (-want +got):\n%s", diff)
 	}
