@@ -24,7 +24,7 @@ type nothingError struct{ reason string }
 
 func (e *nothingError) Error() string { return e.reason }
 
-// Detect errs for an app that is recognised as one that s2i does not build, and never passes.
+// Detect errs for an app that is recognised as one that s2i does not build. It passes for one that is a shell script.
 func Detect(ctx libcnb.DetectContext) (libcnb.DetectResult, error) {
 	app, err := kit.OpenApp(ctx.ApplicationPath)
 	if err != nil {
@@ -33,18 +33,28 @@ func Detect(ctx libcnb.DetectContext) (libcnb.DetectResult, error) {
 	defer app.Close()
 	err = refuse(app)
 	var none *nothingError
-	if errors.As(err, &none) {
-		return kit.Fail(ctx, "%s", err)
-	}
-	if err != nil {
+	if err != nil && !errors.As(err, &none) {
 		return libcnb.DetectResult{}, err
 	}
+	if present(app, "", manifests()) == "" {
+		env := kit.PlatformEnv(ctx.Platform)
+		s, scriptErr := findScript(app, env)
+		if scriptErr != nil {
+			return libcnb.DetectResult{}, scriptErr
+		}
+		if s != nil {
+			extra, bad := kit.Extra(env)
+			if len(bad) > 0 {
+				return libcnb.DetectResult{}, fmt.Errorf("%s or %s: no package can be called %s",
+					kit.EnvBuildPackages, kit.EnvRunPackages, strings.Join(bad, ", "))
+			}
+			return s.match(extra)
+		}
+	}
+	if err != nil {
+		return kit.Fail(ctx, "%s", err)
+	}
 	return kit.Fail(ctx, "no file in the app tells what it is")
-}
-
-// Build is never called: the buildpack never passes.
-func Build(libcnb.BuildContext) (libcnb.BuildResult, error) {
-	return libcnb.BuildResult{}, errors.New("s2i/other builds nothing")
 }
 
 // refuse gives the reason for not building the app, nil when nothing is recognised.

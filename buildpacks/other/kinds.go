@@ -128,8 +128,6 @@ func descriptions() []kind {
 			Missing: "it is configuration, not an app", Instead: "build the directory of an app"},
 		{Name: "Makefile without an app that s2i knows", Weak: true, Files: []string{"Makefile", "GNUmakefile"},
 			Missing: "nothing in it tells what is started"},
-		{Name: "shell scripts", Weak: true, Files: []string{"*.sh"}, Missing: "nothing tells which of them is started",
-			Instead: "add a Procfile: `web: sh start.sh`"},
 	}
 }
 

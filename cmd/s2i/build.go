@@ -106,7 +106,7 @@ func buildOptions(ctx context.Context, c *cli.Context, t *tools, src string) (o 
 	if o.Tree, closeSource, err = openSource(ctx, c, t, src); err != nil {
 		return o, nil, err
 	}
-	err = errors.Join(applyDescriptor(&o, c), applyLock(&o))
+	err = errors.Join(applyDescriptor(ctx, &o, c), applyLock(&o))
 	if o.WriteLock = c.Bool("write-lock"); err == nil && o.WriteLock && !o.Tree.Local() {
 		err = usageError("--write-lock writes beside the sources, and %s is no directory", source.Redact(src))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,18 +11,19 @@ import (
 
 	"s2i/lifecycle"
 	"s2i/lifecycle/create"
+	"s2i/lifecycle/progress"
 )
 
 // applyDescriptor lets project.toml speak where the command line says nothing: build environment, and buildpacks.
-func applyDescriptor(o *create.Options, c *cli.Context) error {
+func applyDescriptor(ctx context.Context, o *create.Options, c *cli.Context) error {
 	d := o.Tree.Descriptor
 	if d == nil {
 		o.App.Start = cmp.Or(o.App.Start, o.App.Env[startVariable])
 		return nil
 	}
 	if d.Builder != "" {
-		return usageError("project.toml asks for the builder %s; builder images are not supported: remove it, or give the "+
-			"stack and order with --builder FILE", d.Builder)
+		progress.Warn(ctx, "project.toml asks for the builder %s, an image, which is not used: the stack and the order of "+
+			"buildpacks are s2i's own, or those of --builder FILE", d.Builder)
 	}
 	for _, v := range d.Env {
 		if _, set := o.App.Env[v.Name]; !set && forProduction(v.ExecEnv) {
