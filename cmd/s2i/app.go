@@ -35,7 +35,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   wrongFlag,
 		Action:         needsCommand,
-		Flags:          globalFlags(),
+		Flags:          append(globalFlags(), registryFlags()...),
 		Commands: []*cli.Command{
 			buildCommand(), runCommand(), detectCommand(), planCommand(), explainCommand(), inspectCommand(),
 			imagesCommand(), pushCommand(), pullCommand(), saveCommand(), loadCommand(), tagCommand(), removeCommand(),
@@ -64,7 +64,6 @@ func globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "store", Usage: "the `DIR` with images, layers and caches (default: $XDG_DATA_HOME/s2i)", EnvVars: []string{"S2I_HOME"}},
 		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "how to show progress: `auto`, tty, plain or json", EnvVars: []string{"S2I_PROGRESS"}},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show only errors and the result"},
-		&cli.StringSliceFlag{Name: "insecure-registry", Usage: "reach this registry `HOST[:PORT]` by plain HTTP or with an unverified certificate; repeatable", EnvVars: []string{"S2I_INSECURE_REGISTRIES"}},
 		&cli.BoolFlag{Name: "offline", Usage: "use nothing but what the store holds", EnvVars: []string{"S2I_OFFLINE"}},
 	}
 }
@@ -85,8 +84,8 @@ func withTools(do func(ctx context.Context, c *cli.Context, t *tools) error) cli
 		if entered {
 			return &appEnded{code}
 		}
-		insecure, err := insecureHosts(c)
-		if err != nil {
+		client := &image.Client{Offline: c.Bool("offline")}
+		if err := setRegistries(c, client); err != nil {
 			return err
 		}
 		sink, err := newSink(c)
@@ -110,7 +109,7 @@ func withTools(do func(ctx context.Context, c *cli.Context, t *tools) error) cli
 			return fmt.Errorf("opening the store %s: %w", dir, err)
 		}
 		defer closeStore(c.Context, st)
-		client := &image.Client{Store: st, Insecure: insecure, Offline: c.Bool("offline")}
+		client.Store = st
 		return do(progress.With(c.Context, sink), c, &tools{store: st, images: client})
 	}
 }
@@ -152,7 +151,13 @@ func insecureHosts(c *cli.Context) ([]string, error) {
 // newSink chooses the renderer of progress.
 func newSink(c *cli.Context) (*progress.Sink, error) {
 	mode := progress.Mode(c.String("progress"))
-	if c.Bool("quiet") {
+	switch c.String("log-format") { // Kaniko's
+	case "json":
+		mode = progress.Mode("json")
+	case "text", "color":
+		mode = progress.Mode("plain")
+	}
+	if v := c.String("verbosity"); c.Bool("quiet") || v == "panic" || v == "fatal" || v == "error" {
 		mode = progress.Quiet
 	}
 	sink, err := progress.New(mode, c.App.ErrWriter)
@@ -169,6 +174,8 @@ func phaseArgs(args []string) []string {
 	}
 	if name := filepath.Base(args[0]); slices.Contains(phaseNames(), name) {
 		return append([]string{"s2i", "lifecycle", name}, args[1:]...)
+	} else if name == "executor" {
+		return kanikoArgs(args[1:])
 	}
 	return args
 }

@@ -33,13 +33,16 @@ Examples:
    s2i build https://example.com/team/app.git#main:service -t app:1 -t oci:./layout -t docker-archive:app.tar
    git archive HEAD | s2i build - -t app:1
    s2i build --smoke -t registry.example.com/team/app:1`,
-		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), cacheFlags(), sandboxFlags()),
+		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), kanikoFlags(), cacheFlags(), sandboxFlags()),
 		Action: withTools(buildImage),
 	}
 }
 
 // buildImage opens the source, puts the options together, and runs create.
 func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
+	if err := translate(ctx, c); err != nil {
+		return err
+	}
 	is, err := wantsDockerfile(c)
 	if err != nil {
 		return err
@@ -50,7 +53,7 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 	if is {
 		return buildDockerfile(ctx, c, t, place{})
 	}
-	src, err := oneArg(c, "SRC", ".")
+	src, err := sourceArg(c)
 	if err != nil {
 		return err
 	}

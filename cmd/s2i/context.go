@@ -87,7 +87,7 @@ func (x *contexts) close() {
 func (x *contexts) open(ctx context.Context, dir place) error {
 	x.o.Git = x.repository
 	if dir.dir == "" {
-		src, err := oneArg(x.c, "SRC", ".")
+		src, err := sourceArg(x.c)
 		if err != nil {
 			return err
 		}

@@ -80,9 +80,11 @@ func writeResults(c *cli.Context, r *create.Result, took time.Duration) error {
 	if err != nil {
 		return err
 	}
-	for flag, content := range map[string]string{
+	files := nameFiles(c, r.Digest)
+	maps.Copy(files, map[string]string{
 		"digest-file": r.Digest.String(), "iidfile": id.String(), "metadata-file": string(m) + "\n",
-	} {
+	})
+	for flag, content := range files {
 		if file := c.String(flag); file != "" {
 			if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
 				return fmt.Errorf("writing --%s: %w", flag, err)

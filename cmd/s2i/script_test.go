@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if handled, code := buildpacks.Main(os.Args); handled {
 		os.Exit(code)
 	}
-	testscript.Main(m, map[string]func(){"s2i": main, "detector": main, "rebaser": main})
+	testscript.Main(m, map[string]func(){"s2i": main, "detector": main, "rebaser": main, "executor": main})
 }
 
 // TestScripts runs testdata/script/*.txtar. Beside testscript's own commands there are

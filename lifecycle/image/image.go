@@ -16,6 +16,7 @@ package image
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -50,8 +51,14 @@ type Client struct {
 	// Keychain gives the credentials of registries; nil means DefaultKeychain().
 	Keychain authn.Keychain
 	// Insecure lists registries (host or host:port) that may be spoken to over http, or over https with a certificate
-	// that nobody vouches for. Loopback addresses need not be listed.
+	// that nobody vouches for; "*" is all of them. Loopback addresses need not be listed.
 	Insecure []string
+	// Mirrors are places (host or host/path) that are asked before a registry, by the registry's name as in package name;
+	// with MirrorsOnly a registry that has some is never asked itself.
+	Mirrors     map[string][]string
+	MirrorsOnly bool
+	// TLS holds what is particular about the certificates of registries (host or host:port).
+	TLS map[string]*tls.Config
 	// Offline forbids requests to registries: only what the store holds can be had.
 	Offline bool
 	// Jobs is how many blobs travel at the same time; 0 means 6.

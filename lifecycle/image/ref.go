@@ -151,7 +151,7 @@ func hostOf(name string) string {
 
 func (c *Client) insecure(host string) bool {
 	for _, h := range c.Insecure {
-		if h == host || !strings.Contains(h, ":") && strings.HasPrefix(host, h+":") {
+		if h == "*" || h == host || !strings.Contains(h, ":") && strings.HasPrefix(host, h+":") {
 			return true
 		}
 	}

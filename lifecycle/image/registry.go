@@ -28,6 +28,16 @@ func (c *Client) openRegistry(ctx context.Context, r Ref) (source, v1.Descriptor
 	if err != nil {
 		return nil, v1.Descriptor{}, err
 	}
+	if !c.Offline {
+		src, d, err := c.openMirror(ctx, ref)
+		if err == nil || !errors.Is(err, errNoMirror) {
+			return src, d, err
+		}
+	}
+	return c.openReference(ctx, ref)
+}
+
+func (c *Client) openReference(ctx context.Context, ref name.Reference) (source, v1.Descriptor, error) {
 	src := &registrySource{c, ref.Context()}
 	if digest, ok := ref.(name.Digest); ok {
 		d, err := c.storedManifest(digest)

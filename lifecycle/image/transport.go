@@ -24,7 +24,13 @@ func (c *Client) newTransport() http.RoundTripper {
 	if inner == nil {
 		strict, lax := newHTTPTransport(), newHTTPTransport()
 		lax.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // only for hosts the user lists
-		inner = &hostTransport{strict: strict, lax: lax, insecure: c.insecure}
+		hosts := &hostTransport{strict: strict, lax: lax, insecure: c.insecure, own: map[string]http.RoundTripper{}}
+		for host, config := range c.TLS {
+			own := newHTTPTransport()
+			own.TLSClientConfig = config
+			hosts.own[host] = own
+		}
+		inner = hosts
 	}
 	inner = &pingTransport{inner: inner, pings: map[string]*ping{}}
 	return transport.NewUserAgent(&retryTransport{inner: inner, retry: c.Retry}, "s2i")
@@ -45,13 +51,17 @@ func newHTTPTransport() *http.Transport {
 	}
 }
 
-// hostTransport skips the verification of certificates for the hosts that the user listed.
+// hostTransport skips the verification of certificates for the hosts that the user listed, or does it in their own way.
 type hostTransport struct {
 	strict, lax http.RoundTripper
+	own         map[string]http.RoundTripper // by host
 	insecure    func(host string) bool
 }
 
 func (t *hostTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if own := t.own[req.URL.Host]; own != nil {
+		return own.RoundTrip(req)
+	}
 	if t.insecure(req.URL.Host) {
 		return t.lax.RoundTrip(req)
 	}
