@@ -60,7 +60,27 @@ func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
 		})
 	}
 	result.Layers = append(result.Layers, layer)
+	if err := a.keepLock(app, bc.Layers); err != nil {
+		return result, err
+	}
 	return result, removeSources(app, kit.Fields(env[envKeep]))
+}
+
+// keepLock hands over the go.sum that the go command wrote, with the go.mod that it goes with.
+func (a *goApp) keepLock(app *kit.App, layers libcnb.Layers) error {
+	if !a.source.Unlocked {
+		return nil
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		data, err := app.Read(name)
+		if err == nil {
+			err = kit.KeepLock(layers, name, data)
+		}
+		if err != nil {
+			return fmt.Errorf("keeping %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // goEnv gives the environment of the go command, and adds the caches to the result's layers.
@@ -124,6 +144,9 @@ func (a *goApp) compile(ctx context.Context, bc libcnb.BuildContext, env kit.Env
 		return fmt.Errorf("making the layer of binaries: %w", err)
 	}
 	base := []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=" + env.Or(envLDFlags, "-s -w")}
+	if a.source.Unlocked {
+		base = append(base, "-mod=mod")
+	}
 	base = append(base, flags...)
 	together := append(append([]string{}, base...), "-o", bin+"/")
 	n := len(together)

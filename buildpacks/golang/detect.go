@@ -59,6 +59,10 @@ func (a *goApp) record() kit.Record {
 	if a.source.Vendored {
 		fact("packages", "the modules are in the directory vendor", "vendor/modules.txt")
 	}
+	if a.source.Unlocked {
+		r.Warnings = append(r.Warnings, "there is no go.sum: the modules that go.mod names are taken as they are today; run "+
+			"`go mod tidy` and commit go.sum, or build with --write-lock")
+	}
 	if a.cgo == "" {
 		fact("native", "CGO_ENABLED=0: the binaries are static", "")
 	} else {

@@ -446,3 +446,27 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestUnlocked resolves the modules of an app without a go.sum, and says so.
+func TestUnlocked(t *testing.T) {
+	const mod = "module example.com/shop\n\ngo 1.24\n"
+	const require = mod + "\nrequire example.com/lib v1.0.0\n"
+	for name, c := range map[string]struct {
+		app  files
+		want bool
+	}{
+		"no go.sum":       {files{"go.mod": require, "main.go": mainFile}, true},
+		"go.sum":          {files{"go.mod": require, "main.go": mainFile, "go.sum": ""}, false},
+		"no requirements": {files{"go.mod": mod, "main.go": mainFile}, false},
+		"vendored":        {files{"go.mod": require, "main.go": mainFile, "vendor/modules.txt": ""}, false},
+	} {
+		a, err := examine(c.app.open(t), nil, target{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		warned := slices.ContainsFunc(a.record().Warnings, func(w string) bool { return strings.Contains(w, "no go.sum") })
+		if a.source.Unlocked != c.want || warned != c.want {
+			t.Errorf("%s: %t, and a warning: %t", name, a.source.Unlocked, warned)
+		}
+	}
+}

@@ -24,6 +24,8 @@ type source struct {
 	Hints []kit.Constraint
 	// Vendored tells that dependencies are in the directory vendor.
 	Vendored bool
+	// Unlocked tells that there are requirements, but no go.sum.
+	Unlocked bool
 }
 
 // module is one main module.
@@ -50,7 +52,9 @@ func readSource(app *kit.App, env kit.Env) (*source, error) {
 	s := &source{Vendored: app.Has("vendor/modules.txt"), Hints: hints(app)}
 	if !app.Has("go.work") || env["GOWORK"] == "off" {
 		s.File = "go.mod"
-		return s, s.addModule(app, ".")
+		err := s.addModule(app, ".")
+		s.Unlocked = err == nil && !s.Vendored && !app.Has("go.sum") && len(s.Modules[0].Requires) > 0
+		return s, err
 	}
 	s.File = "go.work"
 	data, err := app.Read("go.work")

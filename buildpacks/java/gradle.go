@@ -130,14 +130,10 @@ func gradleJava(file, text string) []kit.Constraint {
 }
 
 func (g *gradleBuild) record() kit.Record {
-	java := "Java, any version"
-	if len(g.java) > 0 {
-		java = "Java " + g.java[0].String()
-	}
 	command := map[kind]string{kindSpring: "the main class of Spring Boot's jar", kindQuarkus: "java -jar quarkus-run.jar",
 		kindMain: "the main class of the start script"}[g.kind]
 	return kit.Record{
-		Summary: fmt.Sprintf("%s, Gradle %s; web starts %s", java, strings.Join(g.Tasks, " "), command),
+		Summary: fmt.Sprintf("%s, Gradle %s; web starts %s", javaText(g.java), strings.Join(g.Tasks, " "), command),
 		Facts: []kit.Fact{
 			{Topic: "build", Text: "Gradle from " + g.Distribution.Text, Source: g.Distribution.Source},
 			{Topic: "build", Text: "gradle " + strings.Join(g.Tasks, " "), Source: g.file},

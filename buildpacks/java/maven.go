@@ -190,11 +190,15 @@ func (b *builder) linkNode(f *frontendPlugin) error {
 	return nil
 }
 
+// unauthorized is the advice about a repository that was reached.
+const unauthorized = "the repository wants credentials, which are missing or wrong: give settings.xml by a binding of type maven"
+
 func mavenAdvice() []kit.Advice {
 	return []kit.Advice{
-		{Sign: "status code: 401", Say: "a private repository: give settings.xml by a binding of type maven"},
-		{Sign: "status code: 403", Say: "a private repository: give settings.xml by a binding of type maven"},
-		{Sign: "Not authorized", Say: "a private repository: give settings.xml by a binding of type maven"},
+		{Sign: "status code: 401", Say: unauthorized},
+		{Sign: "status code: 403", Say: "a private repository refuses: give settings.xml with credentials by a binding of type maven"},
+		{Sign: "401 Unauthorized", Say: unauthorized},
+		{Sign: "Not authorized", Say: unauthorized},
 		{Sign: "invalid target release", Say: "the JDK is too old for the POM: set " + envVersion},
 		{Sign: "JCTree$JCImport", Say: "Lombok is too old for this Java: update it to 1.18.30, or set " + envVersion + "=17"},
 		{Sign: "com.sun.tools.javac", Say: "a plugin does not know this Java: update it, or set " + envVersion + "=17"},

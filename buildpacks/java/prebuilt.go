@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"s2i/buildpacks/kit"
@@ -186,11 +185,7 @@ func (p *prebuilt) start() kit.Start {
 
 func (p *prebuilt) record() kit.Record {
 	r := kit.Record{Starts: p.candidates}
-	java := "Java, any version"
-	if len(p.java) > 0 {
-		java = "Java " + slices.Clone(p.java)[0].String()
-	}
-	r.Summary = fmt.Sprintf("%s, built already: %s; web starts %s", java, or(p.File, "the content of a jar"), p.candidates[0].Command)
+	r.Summary = fmt.Sprintf("%s, built already: %s; web starts %s", javaText(p.java), or(p.File, "the content of a jar"), p.candidates[0].Command)
 	r.Facts = append(r.Facts, kit.Fact{Topic: "files", Text: "taken apart into layers, no build", Source: or(p.File, manifestFile)})
 	return r
 }

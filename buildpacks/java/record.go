@@ -75,10 +75,7 @@ func (c candidate) command() string {
 
 func (d *decision) summary() string {
 	c := d.app
-	head := "Java, any version"
-	if len(d.java) > 0 {
-		head = "Java " + d.java[0].String()
-	}
+	head := javaText(d.java)
 	what := c.Framework
 	if what == "" {
 		what = string(c.kind)
@@ -90,4 +87,23 @@ func (d *decision) summary() string {
 		return fmt.Sprintf("%s, Maven; web starts %s", head, d.procfile.Text)
 	}
 	return fmt.Sprintf("%s, Maven, %s; web starts %s", head, what, c.command())
+}
+
+// javaText says what the app asks of Java, as it is asked for: the stack chooses a version that fits all of it.
+func javaText(all []kit.Constraint) string {
+	if len(all) == 0 {
+		return "Java, any version"
+	}
+	var parts []string
+	for _, c := range all {
+		if c.Kind == kit.Minimum {
+			c.Value = ">=" + c.Value
+		}
+		parts = append(parts, c.String())
+	}
+	const few = 3
+	if more := len(parts) - few; more > 0 {
+		parts = append(parts[:few], fmt.Sprintf("%d more", more))
+	}
+	return "Java " + strings.Join(parts, " and ")
 }

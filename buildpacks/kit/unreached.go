@@ -134,11 +134,15 @@ var signs = []sign{
 	{"could not transfer artifact", noAnswer}, {"could not fetch specs from", noAnswer}, {"fetch failed", noAnswer},
 }
 
-// signOf gives what a line says is wrong with a host, or "". A file that is not there is no host that is not there.
+// answers are what a tool says of a host that has answered.
+func answers() []string { return []string{"404", "401", "not authorized", "unauthorized"} }
+
+// signOf gives what a line says is wrong with a host, or "". A file that is not there is no host that is not there, and a
+// host that asks for credentials has been reached.
 func signOf(lower string) string {
 	for _, s := range signs {
 		if strings.Contains(lower, s.text) {
-			if s.why == noAnswer && strings.Contains(lower, "404") {
+			if s.why == noAnswer && slices.ContainsFunc(answers(), func(a string) bool { return strings.Contains(lower, a) }) {
 				return ""
 			}
 			return s.why

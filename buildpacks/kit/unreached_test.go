@@ -32,6 +32,8 @@ func TestUnreached(t *testing.T) {
 			"(https://py.example.com/simple/flask/)\n  Caused by: client error (Connect)\n  Caused by: dns error\n" +
 			"  Caused by: failed to lookup address information: Name or service not known\n",
 			"py.example.com (its name does not resolve)"},
+		{"mvn 401", "[ERROR] Could not transfer artifact com.example:lib:pom:1 from/to corp (https://repo.example.com/maven): " +
+			"status code: 401, reason phrase: Unauthorized (401)\n", ""},
 		{"uv 404", "error: Failed to fetch: `https://py.example.com/x`\n" +
 			"  Caused by: HTTP status client error (404 Not Found) for url (https://py.example.com/x)\n", ""},
 		{"pip", "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(\"" +
