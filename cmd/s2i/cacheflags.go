@@ -22,13 +22,15 @@ import (
 	"s2i/lifecycle/store"
 )
 
-// cacheFlags are about caches of Dockerfile builds that are kept elsewhere, in docker's words and in Kaniko's.
+// cacheFlags are about the layers of Dockerfile builds, and caches of them that are kept elsewhere, in docker's words and
+// in Kaniko's.
 func cacheFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "cache-from", Usage: "take layers of the Dockerfile from a `CACHE`: an image, or type=registry,ref=REF or type=local,src=DIR; " +
 			"who can write there decides what is built; repeatable"},
 		&cli.StringSliceFlag{Name: "cache-to", Usage: "write a `CACHE`: type=registry,ref=REF, type=local,dest=DIR (both with mode=max for all stages, compression=zstd, " +
 			"ignore-error=true) or type=inline; repeatable"},
+		&cli.BoolFlag{Name: "squash", Aliases: []string{"single-snapshot"}, Usage: "make one layer of those that the Dockerfile adds to its base"},
 		&cli.DurationFlag{Name: "cache-ttl", Usage: "make layers anew that are older than `TIME`, such as 336h"},
 		&cli.BoolFlag{Name: "cache", Value: true, Usage: "Kaniko's: =false is --no-cache; =true without --cache-repo keeps a cache beside the first tag, in REPO/cache"},
 		&cli.StringFlag{Name: "cache-repo", Usage: "Kaniko's: the `REPOSITORY` of a registry (or oci:DIR) that is --cache-from and --cache-to with mode=max"},
@@ -49,6 +51,7 @@ type cacheSink struct {
 func cacheOptions(c *cli.Context, t *tools, o *dockerfile.Options, tags []image.Ref) ([]cacheSink, error) {
 	o.CacheTTL = c.Duration("cache-ttl")
 	o.NoCache = o.NoCache || !c.Bool("cache")
+	o.Squash = c.Bool("squash")
 	o.NoCacheRuns = !c.Bool("cache-run-layers")
 	o.Whole = slices.ContainsFunc(tags, func(r image.Ref) bool { return r.Kind == image.Local })
 	from, to := c.StringSlice("cache-from"), c.StringSlice("cache-to")

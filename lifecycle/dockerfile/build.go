@@ -61,6 +61,8 @@ type Options struct {
 	InlineCache bool
 	// CacheTTL is the age at which layers are made anew; 0 means never.
 	CacheTTL time.Duration
+	// Squash makes one layer of those over the base.
+	Squash bool
 	// NoCacheRuns runs every RUN anew.
 	NoCacheRuns bool
 	// Whole brings the layers here that the image has from a cache elsewhere, because it is to be kept here.

@@ -31,8 +31,9 @@ type bench struct {
 	options Options        // beside those of the bench
 	sink    *progress.Sink // may be nil
 
-	mu  sync.Mutex
-	ran []string
+	mu      sync.Mutex
+	ran     []string
+	inspect func(p sandbox.Process) // may be nil; mu is held
 }
 
 func newBench(t *testing.T, files map[string]string) *bench {
@@ -51,6 +52,9 @@ func (w *bench) Run(_ context.Context, p sandbox.Process) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ran = append(w.ran, strings.Join(p.Args, " "))
+	if w.inspect != nil {
+		w.inspect(p)
+	}
 	if len(p.Args) < 2 {
 		return nil
 	}

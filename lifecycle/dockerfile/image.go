@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"time"
 
@@ -21,22 +22,21 @@ func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 	if created.IsZero() {
 		created = archive.Epoch
 	}
-	layers := make([]v1.Layer, len(st.chain))
-	config.RootFS = v1.RootFS{Type: "layers"}
-	for i, n := range st.chain {
-		get := n.force
-		if b.Whole {
-			get = n.read
-		}
-		l, err := get(ctx)
-		if err != nil {
+	layers, err := b.layers(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	if len(layers) < len(st.chain) {
+		if err := squashHistory(config, st); err != nil {
 			return nil, err
 		}
+	}
+	config.RootFS = v1.RootFS{Type: "layers"}
+	for _, l := range layers {
 		diffID, err := l.DiffID()
 		if err != nil {
 			return nil, err
 		}
-		layers[i] = l
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, diffID)
 	}
 	stamp(config, st.base, created)
@@ -51,6 +51,35 @@ func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 		return img, err
 	}
 	return withStartInterval(img, st.startInterval)
+}
+
+// layers are the image's layers: the base's, and those of the stage or the one that they are squashed into.
+func (b *builder) layers(ctx context.Context, st *state) ([]v1.Layer, error) {
+	chain := st.chain
+	squash := b.Squash && len(chain)-st.base > 1
+	if squash {
+		chain = chain[:st.base]
+	}
+	var layers []v1.Layer
+	for _, n := range chain {
+		get := n.force
+		if b.Whole {
+			get = n.read
+		}
+		l, err := get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, l)
+	}
+	if !squash {
+		return layers, nil
+	}
+	one, err := b.squash(ctx, st.chain[st.base:])
+	if err != nil {
+		return nil, fmt.Errorf("squashing the layers: %w", err)
+	}
+	return append(layers, one), nil
 }
 
 // stamp gives the image and the history of this build their time, and the base's layers a history when it has none.
@@ -93,7 +122,7 @@ func (b *builder) label(config *v1.ConfigFile, st *state) error {
 	delete(labels, lifecycle.LabelLayersMetadata) // the base's own says nothing about this image
 	delete(labels, LabelCache)                    // nor this
 	maps.Copy(labels, b.Labels)
-	if b.InlineCache {
+	if b.InlineCache && len(config.RootFS.DiffIDs) == len(st.chain) { // squashed layers are no layers of instructions
 		text, err := b.inline(st.chain[st.base:], config.RootFS.DiffIDs[st.base:])
 		if err != nil {
 			return err

@@ -2,9 +2,6 @@ package dockerfile
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,7 +13,6 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
-	"s2i/lifecycle/listing"
 	"s2i/lifecycle/sandbox"
 	"s2i/lifecycle/store"
 )
@@ -76,6 +72,7 @@ type mounting struct {
 	mounts   []sandbox.Mount
 	env      []string
 	undo     []func()
+	caches   map[*mount]cacheMount
 }
 
 func (m *mounting) release() {
@@ -87,6 +84,9 @@ func (m *mounting) release() {
 func (m *mounting) all(ctx context.Context) error {
 	if err := m.names(); err != nil {
 		return err
+	}
+	if err := m.lockCaches(ctx); err != nil {
+		return fmt.Errorf("--mount=type=cache: %w", err)
 	}
 	for i, one := range m.r.mounts {
 		if err := m.one(ctx, one, i); err != nil {
@@ -142,30 +142,25 @@ func (m *mounting) one(ctx context.Context, one *mount, i int) error {
 
 // bind mounts files of the build context or of a stage. What is written to them is gone after the run.
 func (m *mounting) bind(ctx context.Context, one *mount) error {
+	if !one.ReadOnly {
+		dir, err := m.temp()
+		if err == nil {
+			err = m.b.extract(ctx, one, dir)
+		}
+		m.mounts = append(m.mounts, sandbox.Mount{Source: filepath.Join(dir, "mounted"), Target: one.target})
+		return err
+	}
 	source, err := m.b.unpacked(ctx, one)
 	if err != nil {
 		return err
 	}
-	if !one.ReadOnly {
-		if source, err = m.copyOf(ctx, source); err != nil {
-			return err
-		}
-	}
-	m.mounts = append(m.mounts, sandbox.Mount{Source: source, Target: one.target, ReadOnly: one.ReadOnly})
+	m.mounts = append(m.mounts, sandbox.Mount{Source: source, Target: one.target, ReadOnly: true})
 	return nil
 }
 
 // unpacked gives the file or directory that a mount shows, as the store keeps it by its content.
 func (b *builder) unpacked(ctx context.Context, one *mount) (string, error) {
-	sources, err := one.gather(ctx)
-	if err != nil {
-		return "", err
-	}
-	if len(sources) == 0 {
-		return "", errors.New("there is nothing to mount")
-	}
-	p := &placement{target: listing.Over(), dest: "mounted"}
-	items, err := p.place(sources)
+	items, err := b.mounted(ctx, one)
 	if err != nil {
 		return "", err
 	}
@@ -176,23 +171,6 @@ func (b *builder) unpacked(ctx context.Context, one *mount) (string, error) {
 	}
 	dir, err := b.Store.Tree(ctx, l)
 	return filepath.Join(dir, "mounted"), err
-}
-
-// copyOf gives a copy that can be written to, for one run.
-func (m *mounting) copyOf(_ context.Context, source string) (string, error) {
-	dir, err := m.temp()
-	if err != nil {
-		return "", err
-	}
-	to := filepath.Join(dir, "mounted")
-	if info, err := os.Stat(source); err != nil || info.IsDir() {
-		return to, errors.Join(err, os.CopyFS(to, os.DirFS(source)))
-	}
-	data, err := os.ReadFile(source)
-	if err != nil {
-		return "", err
-	}
-	return to, os.WriteFile(to, data, 0o666) //nolint:gosec // whoever runs may write to it
 }
 
 func (m *mounting) temp() (string, error) {
@@ -215,61 +193,6 @@ func (m *mounting) file(name string, data []byte, mode os.FileMode) (string, err
 		return "", err
 	}
 	return file, os.Chmod(file, mode)
-}
-
-// cache mounts a directory that outlives the build. Ones that differ in owner or mode are different directories.
-func (m *mounting) cache(ctx context.Context, one *mount) error {
-	uid, gid, mode := value(one.UID, 0), value(one.GID, 0), value(one.Mode, 0o755)
-	id := one.CacheID
-	if id == "" {
-		id = path.Clean(one.target)
-	}
-	if ns := m.b.Args["BUILDKIT_CACHE_MOUNT_NS"]; ns != "" {
-		id = ns + "/" + id
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d:%d %o", id, uid, gid, mode))
-	name := "dockerfile-" + hex.EncodeToString(sum[:16])
-	// Without a sandbox the directory itself is put in its place, and that is one place at a time.
-	if m.b.inPlace() || one.CacheSharing == instructions.MountSharingLocked || one.CacheSharing == instructions.MountSharingPrivate {
-		unlock, err := m.b.Store.Lock(ctx, "cache-"+name)
-		if err != nil {
-			return err
-		}
-		m.undo = append(m.undo, unlock)
-	}
-	dir, err := m.b.Store.CacheDir(name)
-	if err != nil {
-		return err
-	}
-	data := filepath.Join(dir, "mount")
-	if err := m.makeCache(ctx, one, data); err != nil {
-		return err
-	}
-	if err := os.Chmod(data, os.FileMode(mode)); err != nil { //nolint:gosec // as the Dockerfile says
-		return err
-	}
-	if os.Geteuid() == 0 {
-		if err := os.Lchown(data, int(uid), int(gid)); err != nil {
-			return err
-		}
-	}
-	m.mounts = append(m.mounts, sandbox.Mount{Source: data, Target: one.target, ReadOnly: one.ReadOnly})
-	return nil
-}
-
-// makeCache makes a cache's directory when it is new, with the content that it is to begin with.
-func (m *mounting) makeCache(ctx context.Context, one *mount, dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	if one.gather == nil {
-		return os.MkdirAll(dir, 0o755) //nolint:gosec // whoever runs reads it
-	}
-	source, err := m.b.unpacked(ctx, one)
-	if err != nil {
-		return err
-	}
-	return os.CopyFS(dir, os.DirFS(source))
 }
 
 func value(v *uint64, fallback uint64) uint64 {

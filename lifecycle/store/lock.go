@@ -27,8 +27,22 @@ func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error
 	return func() { s.unlock(f) }, nil
 }
 
-// tryLock takes the exclusive lock name if it is free now.
-func (s *Store) tryLock(name string) (unlock func(), ok bool, err error) {
+// LockShared takes the lock name together with others who share it, waiting until nobody has it alone or ctx ends.
+func (s *Store) LockShared(ctx context.Context, name string) (unlock func(), err error) {
+	f, err := s.lock(ctx, name, unix.LOCK_SH)
+	if err != nil {
+		return nil, fmt.Errorf("sharing the lock %q of the store: %w", name, err)
+	}
+	return func() {
+		if flock(f, unix.LOCK_EX|unix.LOCK_NB) == nil { // the last one clears up
+			_ = os.Remove(f.Name())
+		}
+		_ = f.Close()
+	}, nil
+}
+
+// TryLock takes the exclusive lock name if it is free now.
+func (s *Store) TryLock(name string) (unlock func(), ok bool, err error) {
 	f, err := lockFile(s.lockPath(name), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, false, nil

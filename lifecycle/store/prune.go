@@ -37,7 +37,7 @@ type item struct {
 // caches that are locked stay.
 func (s *Store) Prune(ctx context.Context, max int64) (Pruned, error) {
 	var done Pruned
-	unpin, ok, err := s.tryLock(pinLock)
+	unpin, ok, err := s.TryLock(pinLock)
 	if err != nil {
 		return done, err
 	}
@@ -76,7 +76,7 @@ func (s *Store) Prune(ctx context.Context, max int64) (Pruned, error) {
 // remove removes an item unless it is locked.
 func (s *Store) remove(i item) (bool, error) {
 	if i.lock != "" {
-		unlock, ok, err := s.tryLock(i.lock)
+		unlock, ok, err := s.TryLock(i.lock)
 		if !ok {
 			return false, err
 		}
