@@ -7,12 +7,14 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"crypto/md5"  //nolint:gosec // what an index of gems calls its checksum
 	"crypto/sha1" //nolint:gosec // what npm calls shasum
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -116,6 +118,98 @@ func cargoRegistry(t *testing.T) string {
 		}
 	})
 	return url
+}
+
+// gemServer has one gem, greet, for who knows user and password.
+func gemServer(t *testing.T) string {
+	t.Helper()
+	gzipped := func(text string) string {
+		var out bytes.Buffer
+		zip := gzip.NewWriter(&out)
+		_, err := io.WriteString(zip, text)
+		if err := errors.Join(err, zip.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	any := "!ruby/object:Gem::Requirement\n  requirements:\n  - - \">=\"\n    - !ruby/object:Gem::Version\n      version: '0'\n"
+	data := tarball(t, map[string]string{"lib/greet.rb": "GREETING = 'hello from a private gem'\n"})
+	gem := unzipped(t, tarball(t, map[string]string{"data.tar.gz": string(data), "metadata.gz": gzipped(
+		"--- !ruby/object:Gem::Specification\nname: greet\nversion: !ruby/object:Gem::Version\n  version: 1.0.0\n" +
+			"platform: ruby\nauthors: [us]\ndate: 2024-01-01 00:00:00.000000000 Z\ndependencies: []\n" +
+			"files: [lib/greet.rb]\nrequire_paths: [lib]\nsummary: greets\nspecification_version: 4\n" +
+			"required_ruby_version: " + any + "required_rubygems_version: " + any + "rubygems_version: 3.4.0\n")}))
+	info := fmt.Sprintf("---\n1.0.0 |checksum:%x\n", sha256.Sum256(gem))
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("me:"+registryToken))
+	url, _ := guarded(t, basic, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/versions":
+			fmt.Fprintf(w, "created_at: 2024-01-01T00:00:00Z\n---\ngreet 1.0.0 %x\n", md5.Sum([]byte(info))) //nolint:gosec // the format's
+		case "/info/greet":
+			_, _ = io.WriteString(w, info)
+		case "/gems/greet-1.0.0.gem":
+			_, _ = w.Write(gem)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+	return url
+}
+
+func unzipped(t *testing.T, data []byte) []byte {
+	t.Helper()
+	zip, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err = io.ReadAll(zip); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestPrivateGems builds an app whose gems come from a mirror that wants a password: Bundler's configuration has it under
+// the name of the host, or a secret is called like the variable for the host.
+func TestPrivateGems(t *testing.T) {
+	t.Parallel()
+	url := gemServer(t)
+	given := write(t, t.TempDir(), map[string]string{"password": "me:" + registryToken + "\n"})
+	bindings := write(t, t.TempDir(), map[string]string{"gems/type": "bundler", "gems/config": "---\n" +
+		"BUNDLE_MIRROR__HTTPS://GEMS__EXAMPLE__COM/: \"" + url + "/\"\nBUNDLE_127__0__0__1: \"me:" + registryToken + "\"\n"})
+	src := write(t, t.TempDir(), map[string]string{
+		"Gemfile": "source \"https://gems.example.com\"\ngem \"greet\"\n",
+		"app.rb": `require "greet"
+require "socket"
+server = TCPServer.new("0.0.0.0", ENV.fetch("PORT"))
+loop do
+  client = server.accept
+  client.gets
+  client.write "HTTP/1.1 200 OK\r\nContent-Length: #{GREETING.length}\r\nConnection: close\r\n\r\n#{GREETING}"
+  client.close
+end
+`})
+	store := ownStore(t)
+	out, log, err := in(store, "build", src, "-t", "private-gems", "--bindings", bindings).try(t.Context())
+	if err != nil {
+		t.Fatalf("with the password: %v\n%s%s", err, out, log)
+	}
+	port := freePort()
+	in(store, "run", "-e", "PORT="+port, "private-gems").serve(t)
+	if _, body := get(t, "http://127.0.0.1:"+port+"/"); body != "hello from a private gem" {
+		t.Errorf("answered %q", body)
+	}
+	write(t, src, map[string]string{"Gemfile": "source \"" + url + "\"\ngem \"greet\"\n"})
+	again, more, err := in(store, "build", src, "-t", "private-gems", "--secret",
+		"id=BUNDLE_127__0__0__1,src="+filepath.Join(given, "password")).try(t.Context())
+	if err != nil {
+		t.Fatalf("with the password as a secret: %v\n%s%s", err, again, more)
+	}
+	if strings.Contains(out+log+again+more, registryToken) {
+		t.Error("the password is in the log")
+	}
+	for _, file := range filesWith(t, store, registryToken) {
+		t.Errorf("the password is in %s", file)
+	}
 }
 
 // TestPrivateRegistries builds apps whose packages come from registries that want a token, first without it and then

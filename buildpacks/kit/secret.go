@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -22,6 +23,24 @@ func SecretFile(names ...string) string {
 		}
 	}
 	return ""
+}
+
+// SecretVariables gives the secrets whose names match a pattern as variables, for a tool that takes its credentials so.
+func SecretVariables(pattern *regexp.Regexp) Env {
+	all := Env{}
+	entries, err := os.ReadDir(SecretsDir)
+	if err != nil {
+		return all // there are no secrets
+	}
+	for _, e := range entries {
+		if !pattern.MatchString(e.Name()) {
+			continue
+		}
+		if value, err := ReadSecret(filepath.Join(SecretsDir, e.Name())); err == nil {
+			all[e.Name()] = value
+		}
+	}
+	return all
 }
 
 // ReadSecret gives the content of a secret's file, or of a binding's entry, without white space around it.

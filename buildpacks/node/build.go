@@ -293,6 +293,9 @@ func (b *builder) scripts(ctx context.Context, dir, key string) (changed bool, e
 	if err := b.cachedTasks(ctx, dir, key); err != nil {
 		return false, err
 	}
+	if err := b.addFetchServer(b.place(dir)); err != nil {
+		return false, err
+	}
 	for _, home := range t.homes {
 		modules := filepath.Join(dir, filepath.FromSlash(home), "node_modules")
 		touched, err := changedSince(modules, t.filled)

@@ -33,6 +33,8 @@ type framework struct {
 	// BuildEnv and Env are for the build and for the process.
 	BuildEnv kit.Env
 	Env      []kit.Assignment
+	// FetchServer tells that the build makes a request handler, and that Args is our server for it.
+	FetchServer bool
 	// Adapter is a package that the build uses and the app does not install; nil when there is none.
 	Adapter *adapter
 	// Next is set for Next.js, whose output is put together after the build.

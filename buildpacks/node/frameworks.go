@@ -66,8 +66,9 @@ func findTanstack(p *project, m *member) (*framework, error) {
 	if m.Scripts["start"] != "" {
 		return f, nil // its own server
 	}
-	return nil, reject("%s: TanStack Start makes a request handler and no server: add the nitro plugin to vite.config,"+
-		" or a start script with a server", f.Source)
+	f.fact("a request handler, to which s2i adds a server; the nitro plugin would make one, too", f.Source)
+	f.serveFetch()
+	return f, nil
 }
 
 // findRouter knows Remix and React Router in framework mode.

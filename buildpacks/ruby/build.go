@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/buildpacks/libcnb/v2"
@@ -19,6 +20,10 @@ import (
 
 // bindingBundler is the type of the binding that holds Bundler's configuration of the user.
 const bindingBundler = "bundler"
+
+// bundleVariable matches the variables in which Bundler takes mirrors and the credentials of hosts:
+// BUNDLE_GEMS__EXAMPLE__COM.
+var bundleVariable = regexp.MustCompile(`^BUNDLE_[A-Z0-9_]+$`)
 
 // builder is the state of one build.
 type builder struct {
@@ -128,7 +133,8 @@ func (b *builder) install(ctx context.Context) error {
 	}
 	kit.Say(b.bc.Logger, "%s", strings.Join(args, " "))
 	err = kit.Command{
-		Args: args, Dir: b.bc.ApplicationPath, Env: b.env, Out: kit.Out(b.bc.Logger), Why: b.why(), Advice: advice(),
+		Args: args, Dir: b.bc.ApplicationPath, Env: b.env.With(kit.SecretVariables(bundleVariable)),
+		Out: kit.Out(b.bc.Logger), Why: b.why(), Advice: advice(),
 	}.Run(ctx)
 	if err != nil {
 		if b.d.lock != nil {
@@ -167,7 +173,8 @@ func advice() []kit.Advice {
 		{Sign: "Could not reach host", Say: mirror},
 		{Sign: "Could not fetch specs", Say: mirror},
 		{Sign: "Network error while fetching", Say: mirror},
-		{Sign: "Authentication is required", Say: "bind credentials: a binding of type bundler with a file config"},
+		{Sign: "Authentication is required", Say: "bind credentials: a binding of type bundler with a file config," +
+			" or pass them as a secret named like Bundler's variable: BUNDLE_GEMS__EXAMPLE__COM"},
 		{Sign: "Your bundle only supports platforms", Say: "run `bundle lock --add-platform x86_64-linux aarch64-linux` and commit " + fileLock},
 		{Sign: "but your Gemfile specified", Say: "set " + envVersion + ", or change the line ruby of the Gemfile"},
 		{Sign: "Failed to build gem native extension", Say: "the compiler or a library is missing: set " + kit.EnvBuildPackages},

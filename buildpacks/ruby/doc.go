@@ -15,5 +15,6 @@
 // For Rails, assets are precompiled, with a dummy for the secret; db:migrate is the process release.
 //
 // Environment variables of the build: S2I_RUBY_VERSION, S2I_RUBY_GEMS, BUNDLE_WITHOUT. A binding of type bundler with a
-// file config is Bundler's configuration of the user: mirrors and credentials.
+// file config is Bundler's configuration of the user: mirrors and credentials; a secret named as one of Bundler's variables
+// (BUNDLE_GEMS__EXAMPLE__COM) is that variable, while gems are installed.
 package ruby

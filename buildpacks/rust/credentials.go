@@ -1,8 +1,6 @@
 package rust
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 
 	"github.com/buildpacks/libcnb/v2"
@@ -51,21 +49,9 @@ var tokenVariable = regexp.MustCompile(`^CARGO_(REGISTRY|REGISTRIES_[A-Z0-9_]+)_
 // tokens gives the variables that cargo needs to fetch crates from private registries: the secrets that are named like
 // them, and leave to use the tokens of its own file.
 func tokens(env kit.Env) kit.Env {
-	all := kit.Env{}
+	all := kit.SecretVariables(tokenVariable)
 	// Without a setting, cargo asks nobody for the token of a registry that lets in only who has one.
 	const providers = "CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS"
 	all[providers] = env.Or(providers, "cargo:token")
-	entries, err := os.ReadDir(kit.SecretsDir)
-	if err != nil {
-		return all // there are no secrets
-	}
-	for _, e := range entries {
-		if !tokenVariable.MatchString(e.Name()) {
-			continue
-		}
-		if value, err := kit.ReadSecret(filepath.Join(kit.SecretsDir, e.Name())); err == nil {
-			all[e.Name()] = value
-		}
-	}
 	return all
 }
