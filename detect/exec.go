@@ -47,7 +47,7 @@ func Exec(ctx context.Context, bp lifecycle.Buildpack, o ExecOptions) Outcome {
 	}
 	program := filepath.Join(bp.Dir, "bin", "detect")
 	if _, err := os.Stat(program); errors.Is(err, fs.ErrNotExist) && e.Extension {
-		return staticPlan(bp)
+		return StaticPlan(bp)
 	}
 	dir, err := os.MkdirTemp(o.TempDir, "detect-")
 	if err != nil {
@@ -71,8 +71,8 @@ func Exec(ctx context.Context, bp lifecycle.Buildpack, o ExecOptions) Outcome {
 	return judge(e, cmd.Run(), output.bytes(), planPath)
 }
 
-// staticPlan is the outcome of an extension without a program: it always passes.
-func staticPlan(bp lifecycle.Buildpack) Outcome {
+// StaticPlan is the outcome of an extension without a program: it always passes.
+func StaticPlan(bp lifecycle.Buildpack) Outcome {
 	plan, err := lifecycle.ReadBuildPlan(filepath.Join(bp.Dir, "detect", "plan.toml"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return errored(bp.Element(), nil, err)

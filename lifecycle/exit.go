@@ -18,6 +18,8 @@ const (
 	ExitExport          = 62
 	ExitRebase          = 72
 	ExitLaunch          = 82
+	ExitGenerate        = 92
+	ExitExtend          = 102
 )
 
 // CodedError is an error that decides the exit code of a phase.

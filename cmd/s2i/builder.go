@@ -30,6 +30,12 @@ import (
 type builderFile struct {
 	Stack stackNames      `toml:"stack"`
 	Order lifecycle.Order `toml:"order"`
+	// Extensions are directories of image extensions, relative to the file; OrderExtensions is their order, by default one
+	// group of all.
+	Extensions []struct {
+		URI string `toml:"uri"`
+	} `toml:"extensions"`
+	OrderExtensions lifecycle.Order `toml:"order-extensions"`
 }
 
 // stackNames is one stack, or several in the order of preference.
@@ -75,6 +81,11 @@ func readBuilder(c *cli.Context) (builderFile, error) {
 	if len(b.Stack) == 0 {
 		return b, usageError("reading %s: it names no stack", name)
 	}
+	for i := range b.Extensions {
+		if uri := &b.Extensions[i].URI; !filepath.IsAbs(*uri) {
+			*uri = filepath.Join(filepath.Dir(name), *uri)
+		}
+	}
 	return b, nil
 }
 
@@ -92,6 +103,9 @@ func builder(ctx context.Context, c *cli.Context, t *tools) (create.Builder, cre
 		if err := useBuildpacks(&b, named); err != nil {
 			return b, nil, err
 		}
+	}
+	if err := useExtensions(&b, file, c.StringSlice("extension")); err != nil {
+		return b, nil, err
 	}
 	if b.Binary, err = os.Executable(); err != nil {
 		return b, nil, fmt.Errorf("finding this program: %w", err)
@@ -136,6 +150,36 @@ func useBuildpacks(b *create.Builder, named []string) error {
 		group.Elements = append(group.Elements, bp.Element())
 	}
 	b.Order = lifecycle.Order{group}
+	return nil
+}
+
+// useExtensions adds the image extensions of the builder, or those that the user names instead.
+func useExtensions(b *create.Builder, file builderFile, named []string) error {
+	b.Extensions = file.OrderExtensions
+	if len(named) > 0 {
+		b.Extensions = nil
+	} else {
+		for _, x := range file.Extensions {
+			named = append(named, x.URI)
+		}
+	}
+	var group lifecycle.Group
+	for _, name := range named {
+		dir, err := filepath.Abs(name)
+		if err != nil {
+			return err
+		}
+		d, err := lifecycle.ReadBuildpack(filepath.Join(dir, "extension.toml"))
+		if err != nil {
+			return usageError("--extension %s is no directory of an image extension: %w", name, err)
+		}
+		d.Dir = dir
+		b.Buildpacks = append(b.Buildpacks, create.Buildpack{Buildpack: d})
+		group.Elements = append(group.Elements, d.Element())
+	}
+	if len(b.Extensions) == 0 && len(named) > 0 {
+		b.Extensions = lifecycle.Order{group}
+	}
 	return nil
 }
 

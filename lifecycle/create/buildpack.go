@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 
 	"s2i/detect"
@@ -21,6 +22,15 @@ type Buildpack struct {
 }
 
 func (b Buildpack) thirdParty() bool { return b.Detect == nil }
+
+// place is where a module that brings its own programs is inside the sandbox.
+func (b Buildpack) place() string {
+	dir := lifecycle.BuildpacksDir
+	if b.IsExtension() {
+		dir = lifecycle.ExtensionsDir
+	}
+	return path.Join(dir, lifecycle.EscapedID(b.About().ID), b.About().Version)
+}
 
 func (b Buildpack) detect(ctx context.Context, app, platform string, out *bytes.Buffer) detect.Outcome {
 	plan, pass, err := b.Detect(ctx, app, platform, out)
@@ -49,7 +59,8 @@ func descriptors(buildpacks []Buildpack) []lifecycle.Buildpack {
 // find gives the builder's buildpack that a group element names.
 func (b Builder) find(e lifecycle.GroupElement) (Buildpack, error) {
 	i := slices.IndexFunc(b.Buildpacks, func(bp Buildpack) bool {
-		return bp.Info.ID == e.ID && (e.Version == "" || bp.Info.Version == e.Version)
+		about := bp.About()
+		return bp.IsExtension() == e.Extension && about.ID == e.ID && (e.Version == "" || about.Version == e.Version)
 	})
 	if i < 0 {
 		return Buildpack{}, fmt.Errorf("buildpack %s is not in the builder", e)

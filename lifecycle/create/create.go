@@ -80,7 +80,10 @@ type AppOptions struct {
 
 // Builder is the set of buildpacks and the order in which they are tried.
 type Builder struct {
-	Order      lifecycle.Order
+	Order lifecycle.Order
+	// Extensions is the order of image extensions.
+	Extensions lifecycle.Order
+	// Buildpacks are all modules, extensions among them.
 	Buildpacks []Buildpack
 	// Install writes the built-in buildpacks below dir, their programs as links to binary.
 	Install func(dir, binary string) error
@@ -111,6 +114,8 @@ type Stack interface {
 type Bases struct {
 	Build v1.Image
 	Run   v1.Image
+	// Extended is Run before image extensions added to it; nil when none did.
+	Extended v1.Image
 	// RunImage is how the app image records its base.
 	RunImage lifecycle.RunImageMetadata
 	// Local tells that the layers of Run are on this machine, or are made here when they are asked for.
@@ -226,6 +231,9 @@ func (o Options) make(ctx context.Context) (*built, error) {
 	defer w.close(ctx)
 	defer w.ahead.stop()
 	if err := w.detect(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.generate(ctx); err != nil {
 		return nil, err
 	}
 	if err := w.canRun(); err != nil {

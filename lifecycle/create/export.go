@@ -53,7 +53,8 @@ func (w *work) export(ctx context.Context) (*built, error) {
 	if err != nil {
 		return nil, lifecycle.WithCode(lifecycle.ExitExport, err)
 	}
-	exported, err := layers.On(export.Base{Run: w.bases.Run, RunImage: w.bases.RunImage, Added: w.added, Labels: labels})
+	exported, err := layers.On(export.Base{Run: w.bases.Run, RunImage: w.bases.RunImage, Extended: w.bases.Extended,
+		Added: w.added, Labels: labels})
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (w *work) warmUp(ctx context.Context) (wait func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if _, err := w.composeWith(ctx, libraryRequires(added)); err != nil {
+		if _, err := w.baseFor(ctx, slices.Concat(w.requires(), libraryRequires(added))); err != nil {
 			slog.DebugContext(ctx, "composing ahead", "error", err)
 		}
 	}()
@@ -68,7 +68,11 @@ func (w *work) warmUp(ctx context.Context) (wait func()) {
 
 // composeWith makes the images with more packages than the plan asks for.
 func (w *work) composeWith(ctx context.Context, more []lifecycle.Require) (*Bases, error) {
-	return w.baseFor(ctx, slices.Concat(w.requires(), more))
+	bases, err := w.baseFor(ctx, slices.Concat(w.requires(), more))
+	if err != nil {
+		return nil, err
+	}
+	return bases, w.extendBases(ctx, bases)
 }
 
 // complete lets the run image have what the layers are linked with; w.bases is the result, and w.added what was added.

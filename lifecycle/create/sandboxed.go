@@ -54,7 +54,7 @@ func (w *work) furnish() error {
 	}
 	for _, b := range w.Builder.Buildpacks {
 		if b.thirdParty() { // mounted from where it lies
-			dir := filepath.Join(w.dirs.cnb, "buildpacks", lifecycle.EscapedID(b.Info.ID), b.Info.Version)
+			dir := filepath.Join(w.dirs.cnb, strings.TrimPrefix(b.place(), "/cnb"))
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return err
 			}
@@ -134,6 +134,8 @@ func (w *work) writePhaseFiles(ctx context.Context) error {
 type run struct {
 	args, env []string
 	out       io.Writer
+	// output is a directory that the command writes to, at outputDir; the app is read-only then.
+	output string
 }
 
 // inSandbox runs one command with the build's mounts on the layers of img.
@@ -158,7 +160,7 @@ func (w *work) inSandbox(ctx context.Context, img v1.Image, r run) error {
 	return w.Sandbox.Run(ctx, sandbox.Process{
 		Emulator: emulator,
 		Rootfs:   sandbox.Rootfs(*rootfs), Args: r.args, Env: r.env, Dir: lifecycle.AppDir,
-		UID: lifecycle.UserID, GID: lifecycle.GroupID, Mounts: w.mounts(),
+		UID: lifecycle.UserID, GID: lifecycle.GroupID, Mounts: w.mountsFor(r),
 		Network: w.App.Network, Limits: w.App.Limits, Stdout: r.out, Stderr: r.out,
 	})
 }
@@ -185,8 +187,7 @@ func (w *work) mounts() []sandbox.Mount {
 	}
 	for _, b := range w.Builder.Buildpacks {
 		if b.thirdParty() {
-			target := path.Join(lifecycle.BuildpacksDir, lifecycle.EscapedID(b.Info.ID), b.Info.Version)
-			mounts = append(mounts, sandbox.Mount{Source: b.Dir, Target: target, ReadOnly: true})
+			mounts = append(mounts, sandbox.Mount{Source: b.Dir, Target: b.place(), ReadOnly: true})
 		}
 	}
 	if w.App.Bindings != "" {
@@ -218,14 +219,17 @@ func hostFiles() []sandbox.Mount {
 }
 
 // detectInSandbox runs a third-party bin/detect.
-func (w *work) detectInSandbox(ctx context.Context, bp lifecycle.Buildpack) detect.Outcome {
+func (w *work) detectInSandbox(ctx context.Context, bp Buildpack) detect.Outcome {
+	if bp.IsExtension() && !bp.has("detect") {
+		return detect.StaticPlan(bp.Buildpack)
+	}
 	o := detect.Outcome{Element: bp.Element(), Status: detect.Errored}
 	bases, err := w.detectBase()
 	if err != nil {
 		o.Err = err
 		return o
 	}
-	planName := "detect-" + lifecycle.EscapedID(bp.Info.ID) + ".toml"
+	planName := "detect-" + lifecycle.EscapedID(bp.About().ID) + ".toml"
 	planFile := filepath.Join(w.dirs.layers, planName)
 	if o.Err = os.WriteFile(planFile, nil, 0o644); o.Err != nil {
 		return o
@@ -254,7 +258,23 @@ func (w *work) detectInSandbox(ctx context.Context, bp lifecycle.Buildpack) dete
 // detectFailed is the exit code with which bin/detect says that it does not fit (buildpack §Detection).
 const detectFailed = 100
 
-func (w *work) runDetect(ctx context.Context, img v1.Image, bp lifecycle.Buildpack, plan string) ([]byte, error) {
+func (w *work) runDetect(ctx context.Context, img v1.Image, bp Buildpack, plan string) ([]byte, error) {
+	e, err := w.moduleEnv(img, bp)
+	if err != nil {
+		return nil, err
+	}
+	e.Set("CNB_BUILD_PLAN_PATH", plan)
+	var out bytes.Buffer
+	err = w.inSandbox(ctx, img, run{
+		args: []string{path.Join(bp.place(), "bin", "detect"), lifecycle.PlatformDir, plan},
+		env:  append(e.List(), w.App.Target.Environ()...),
+		out:  &out,
+	})
+	return out.Bytes(), err
+}
+
+// moduleEnv is the environment of the programs of a module, without what differs between them.
+func (w *work) moduleEnv(img v1.Image, bp Buildpack) (*env.Env, error) {
 	config, err := img.ConfigFile()
 	if err != nil {
 		return nil, fmt.Errorf("reading the build image: %w", err)
@@ -263,17 +283,13 @@ func (w *work) runDetect(ctx context.Context, img v1.Image, bp lifecycle.Buildpa
 	if err != nil {
 		return nil, err
 	}
-	dir := path.Join(lifecycle.BuildpacksDir, lifecycle.EscapedID(bp.Info.ID), bp.Info.Version)
-	e.Set("CNB_BUILDPACK_DIR", dir)
+	if bp.IsExtension() {
+		e.Set("CNB_EXTENSION_DIR", bp.place())
+	} else {
+		e.Set("CNB_BUILDPACK_DIR", bp.place())
+	}
 	e.Set("CNB_PLATFORM_DIR", lifecycle.PlatformDir)
-	e.Set("CNB_BUILD_PLAN_PATH", plan)
-	var out bytes.Buffer
-	err = w.inSandbox(ctx, img, run{
-		args: []string{path.Join(dir, "bin", "detect"), lifecycle.PlatformDir, plan},
-		env:  append(e.List(), w.App.Target.Environ()...),
-		out:  &out,
-	})
-	return out.Bytes(), err
+	return e, nil
 }
 
 // maxReason bounds what is kept of a reason, in bytes.

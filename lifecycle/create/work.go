@@ -34,6 +34,8 @@ type work struct {
 	metadata   lifecycle.BuildMetadata
 	// added are packages that the run image got because of what was built, by name, each with what it is for.
 	added map[string][]string
+	// extensions are what image extensions want of the two images.
+	extensions extensions
 }
 
 // dirs are the places of a build on this machine; inside the sandbox they have the specification's names.
@@ -122,7 +124,7 @@ func (w *work) detect(ctx context.Context) error {
 		return bases, err
 	})
 	found, err := detect.Run(ctx, detect.Options{
-		Order: w.Builder.Order, Buildpacks: descriptors(w.Builder.Buildpacks), Target: w.App.Target,
+		Order: w.Builder.Order, Extensions: w.Builder.Extensions, Buildpacks: descriptors(w.Builder.Buildpacks), Target: w.App.Target,
 		Provided: w.provided, Detect: w.detectOne,
 		// Asking the others, too, costs nothing but a look at a few files, unless a sandbox has to be made for it.
 		Alternatives: !slices.ContainsFunc(w.Builder.Buildpacks, Buildpack.thirdParty),
@@ -170,15 +172,15 @@ func reason(outcomes []detect.Outcome, e lifecycle.GroupElement) string {
 }
 
 func (w *work) detectOne(ctx context.Context, bp lifecycle.Buildpack) detect.Outcome {
-	i := slices.IndexFunc(w.Builder.Buildpacks, func(b Buildpack) bool { return b.Info.ID == bp.Info.ID && b.Info.Version == bp.Info.Version })
-	if i < 0 {
-		return detect.Outcome{Element: bp.Element(), Status: detect.Errored, Err: fmt.Errorf("buildpack %s is not in the builder", bp.Element())}
+	b, err := w.Builder.find(bp.Element())
+	if err != nil {
+		return detect.Outcome{Element: bp.Element(), Status: detect.Errored, Err: err}
 	}
-	if b := w.Builder.Buildpacks[i]; !b.thirdParty() {
+	if !b.thirdParty() {
 		var out bytes.Buffer
 		return b.detect(ctx, w.dirs.app, w.dirs.platform, &out)
 	}
-	return w.detectInSandbox(ctx, bp)
+	return w.detectInSandbox(ctx, b)
 }
 
 // compose gets the images that meet what detection left to the stack.

@@ -75,6 +75,8 @@ type Options struct {
 	Git func(ctx context.Context, ref string, keepGitDir bool) (dir, commit string, release func(), err error)
 	// Offline forbids downloads.
 	Offline bool
+	// Generated tells that a program wrote the Dockerfile: nobody wants to hear how to write it better.
+	Generated bool
 	// Pull takes base images from their registries, also those that the store has.
 	Pull bool
 	// Allow are the entitlements of the Dockerfile: security.insecure.
@@ -85,6 +87,8 @@ type Options struct {
 type NamedContext struct {
 	Dir   *Context
 	Image image.Ref
+	// Opened is an image that is at hand, in place of Image.
+	Opened v1.Image
 }
 
 // Result is what a build gave.

@@ -32,6 +32,9 @@ func Check(ctx context.Context, o Options) (*check.Report, error) {
 
 // warn tells what the checks find in the stages that are built. It fails when the Dockerfile wants that.
 func (b *builder) warn(ctx context.Context) error {
+	if b.Generated {
+		return nil
+	}
 	report, err := b.lint(ctx)
 	if report != nil {
 		for _, f := range report.Findings {

@@ -290,6 +290,9 @@ func (b *builder) openImage(ctx context.Context, name string, platform lifecycle
 // findImage opens an image: a named context, a local image, or one in a registry, where names without a host are
 // Docker Hub's.
 func (b *builder) findImage(ctx context.Context, name string, platform lifecycle.Target) (v1.Image, string, error) {
+	if img := b.Contexts[name].Opened; img != nil {
+		return img, "", nil
+	}
 	ref, err := b.reference(name)
 	if err != nil {
 		return nil, "", err

@@ -135,7 +135,7 @@ func allNeeds(pieces []*piece) lifecycle.Needs {
 
 // annotate records the base in the manifest, where tools look that know nothing of buildpacks.
 func annotate(image v1.Image, o Options) (v1.Image, error) {
-	digest, err := o.Run.Digest()
+	digest, err := o.base().Digest()
 	if err != nil {
 		return nil, fmt.Errorf("reading the digest of the run image: %w", err)
 	}

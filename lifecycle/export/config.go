@@ -20,7 +20,7 @@ func layersMetadata(o Options, pieces []*piece) (lifecycle.LayersMetadata, error
 	m := lifecycle.LayersMetadata{RunImage: o.RunImage, Stack: &lifecycle.StackMetadata{
 		RunImage: lifecycle.RunImageName{Image: o.RunImage.Image, Mirrors: o.RunImage.Mirrors},
 	}}
-	config, err := o.Run.ConfigFile()
+	config, err := o.base().ConfigFile()
 	if err != nil {
 		return m, fmt.Errorf("reading the configuration of the run image: %w", err)
 	}
@@ -67,7 +67,10 @@ func record(m *lifecycle.LayersMetadata, p *piece) {
 
 // configure edits the run image's configuration c into the app's. What it does not set stays as it is.
 func configure(o Options, c *v1.ConfigFile, metadata lifecycle.LayersMetadata, needs lifecycle.Needs) error {
-	base := c.Config
+	base, err := o.base().ConfigFile()
+	if err != nil {
+		return fmt.Errorf("reading the configuration of the run image: %w", err)
+	}
 	c.Created = v1.Time{Time: o.Created}
 	c.Container = ""
 	env := newEnvironment(c.Config.Env)
@@ -102,7 +105,7 @@ func configure(o Options, c *v1.ConfigFile, metadata lifecycle.LayersMetadata, n
 		lifecycle.LabelBuildMetadata:   o.Metadata,
 		lifecycle.LabelProjectMetadata: o.Project,
 		lifecycle.LabelNeeds:           needs,
-		lifecycle.LabelBaseConfig:      base,
+		lifecycle.LabelBaseConfig:      base.Config,
 	} {
 		text, err := json.Marshal(value)
 		if err != nil {

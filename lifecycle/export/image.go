@@ -32,6 +32,8 @@ type Base struct {
 	// Run and RunImage are as in Options.
 	Run      v1.Image
 	RunImage lifecycle.RunImageMetadata
+	// Extended is as in Options.
+	Extended v1.Image
 	// Added are the packages that Run has because of what the layers need, by name, each with the libraries.
 	Added map[string][]string
 	// Labels are as in Options.
@@ -93,7 +95,7 @@ func (l *Layers) On(base Base) (*Result, error) {
 
 func (l *Layers) on(base Base) (*Result, error) {
 	o := l.options
-	o.Run, o.RunImage, o.Labels = base.Run, base.RunImage, base.Labels
+	o.Run, o.RunImage, o.Extended, o.Labels = base.Run, base.RunImage, base.Extended, base.Labels
 	metadata, err := layersMetadata(o, l.pieces)
 	if err != nil {
 		return nil, err

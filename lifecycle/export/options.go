@@ -23,6 +23,8 @@ type Options struct {
 	// in TopLayer.
 	Run      v1.Image
 	RunImage lifecycle.RunImageMetadata
+	// Extended is Run before image extensions added layers to it, where the base of the app image ends; nil for Run.
+	Extended v1.Image
 	// Previous is the image that an earlier build made, from which layers without contents are taken; nil for none.
 	Previous v1.Image
 
@@ -52,6 +54,14 @@ type Options struct {
 	// OnLayer, when set, is told of every layer above the run image as soon as it is there, so that it can be sent ahead
 	// of the image. It is called from several goroutines and must not block.
 	OnLayer func(v1.Layer)
+}
+
+// base is the image that a rebase replaces.
+func (o Options) base() v1.Image {
+	if o.Extended != nil {
+		return o.Extended
+	}
+	return o.Run
 }
 
 // Places is where the app and the layers are in the image. The zero value means the specification's defaults.
