@@ -90,9 +90,8 @@ func (g *gathering) unpackOne(ctx context.Context, one *gathered) error {
 			return err
 		}
 		defer r.Close()
-		_, err = io.Copy(w, r)
-		return err
-	}, store.LayerOptions{Key: "archive " + file.Digest, Need: store.Tree})
+		return rewriteArchive(ctx, r, w)
+	}, store.LayerOptions{Key: "archive 2 " + file.Digest, Need: store.Tree})
 	if err != nil {
 		return err
 	}
@@ -101,6 +100,6 @@ func (g *gathering) unpackOne(ctx context.Context, one *gathered) error {
 		return err
 	}
 	tree := &rootfs{store: b.Store, layers: layersOf(layer), View: listing.Over(list)}
-	one.from, one.entries, one.rooted = tree, nil, list.HasRoot()
+	one.from, one.entries, one.archive = tree, nil, true
 	return (&gatherer{from: tree}).walk(ctx, one, tree.Lstat("").Entry, "")
 }

@@ -201,5 +201,5 @@ func (b *builder) mounted(ctx context.Context, one *mount) ([]*item, error) {
 	if len(sources) == 0 {
 		return nil, fmt.Errorf("there is nothing to mount at %s", strings.TrimPrefix(one.Source, "/"))
 	}
-	return (&placement{target: listing.Over(), dest: "mounted"}).place(sources)
+	return (&placement{target: listing.Over(), dest: "mounted", exact: true}).place(sources)
 }

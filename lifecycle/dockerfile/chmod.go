@@ -30,6 +30,15 @@ func parseChmod(spec string) (func(mode int64, isDir bool) int64, error) {
 	}, nil
 }
 
+// octal is the value of an octal --chmod, which also directories get that are made on the way; 0 for others.
+func octal(spec string) int64 {
+	n, err := strconv.ParseInt(spec, 8, 16)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // parseClause reads "ugo+rwx", of which there may be several operations: "u=rw+x".
 func parseClause(clause string) ([]func(int64, bool) int64, error) {
 	i := strings.IndexAny(clause, "+-=")

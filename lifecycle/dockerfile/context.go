@@ -106,7 +106,7 @@ func (c *Context) lstat(name string) (*listing.Entry, error) {
 	if !ok {
 		return nil, fmt.Errorf("reading %s in the build context: the system does not tell what it is", name)
 	}
-	st := unix.Stat_t{Mode: sys.Mode, Size: sys.Size, Ino: sys.Ino, Mtim: unix.Timespec(sys.Mtim), Ctim: unix.Timespec(sys.Ctim)}
+	st := unix.Stat_t{Mode: sys.Mode, Size: sys.Size, Ino: sys.Ino, Dev: sys.Dev, Nlink: sys.Nlink, Mtim: unix.Timespec(sys.Mtim), Ctim: unix.Timespec(sys.Ctim)}
 	return c.entry(name, &st, func() (string, error) { return c.root.Readlink(filepath.FromSlash(name)) })
 }
 
@@ -123,9 +123,12 @@ func (c *Context) entry(name string, st *unix.Stat_t, readlink func() (string, e
 	e := &listing.Entry{Name: name, Mode: int64(st.Mode & 0o7777)}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		e.Type = tar.TypeDir
+		e.Type, e.Xattrs = tar.TypeDir, c.xattrs(name)
 	case unix.S_IFREG:
-		e.Type, e.Size, e.Digest = tar.TypeReg, st.Size, c.digests.known(name, st)
+		e.Type, e.Size, e.Digest, e.Xattrs = tar.TypeReg, st.Size, c.digests.known(name, st), c.xattrs(name)
+		if st.Nlink > 1 {
+			e.SameAs = fmt.Sprintf("inode %d:%d", st.Dev, st.Ino)
+		}
 	case unix.S_IFLNK:
 		link, err := readlink()
 		if err != nil {
@@ -140,6 +143,31 @@ func (c *Context) entry(name string, st *unix.Stat_t, readlink func() (string, e
 		return nil, fmt.Errorf("reading %s in the build context: it is a device; leave it out with .dockerignore", name)
 	}
 	return e, nil
+}
+
+// xattrs gives the extended attributes of a file or directory that images keep.
+func (c *Context) xattrs(name string) map[string]string {
+	file := filepath.Join(c.dir, filepath.FromSlash(name))
+	buf := make([]byte, 1<<10)
+	n, err := unix.Llistxattr(file, buf)
+	if errors.Is(err, unix.ERANGE) {
+		buf = make([]byte, 64<<10) // the most that Linux gives
+		n, err = unix.Llistxattr(file, buf)
+	}
+	if err != nil || n == 0 {
+		return nil
+	}
+	out := map[string]string{}
+	for _, attr := range strings.Split(strings.TrimRight(string(buf[:n]), "\x00"), "\x00") {
+		if !keptXattr(attr) {
+			continue
+		}
+		value := make([]byte, 64<<10)
+		if n, err := unix.Lgetxattr(file, attr, value); err == nil {
+			out[attr] = string(value[:n])
+		}
+	}
+	return out
 }
 
 func (c *Context) list(dir string) ([]listing.Entry, error) { return c.read(dir, math.MaxInt) }

@@ -63,7 +63,7 @@ func (s *stage) copy(ctx context.Context, st *state, c copying) error {
 		return err
 	}
 	below := st.chain
-	if c.link {
+	if c.link && c.chmod == "" { // as BuildKit has it
 		below = nil
 	}
 	key, err := chained(below, "copy", dest, toDir, c.chown, c.chmod, digest)
@@ -71,14 +71,14 @@ func (s *stage) copy(ctx context.Context, st *state, c copying) error {
 		return err
 	}
 	s.append(st, c.text+" # buildkit", key, false, func(ctx context.Context, n *node) (made, error) {
-		return s.b.makeCopy(ctx, n, g, placement{dest: dest, toDir: toDir, chmod: chmod}, below)
+		return s.b.makeCopy(ctx, n, g, placement{dest: dest, toDir: toDir, chmod: chmod, dirMode: octal(c.chmod)}, below)
 	})
 	return nil
 }
 
 // destination makes a destination absolute; a slash or a dot at its end means a directory.
 func destination(workdir, dest string) (string, bool) {
-	toDir := strings.HasSuffix(dest, "/") || strings.HasSuffix(dest, "/.") || dest == "." || dest == ".." || strings.HasSuffix(dest, "/..")
+	toDir := dest == "" || strings.HasSuffix(dest, "/") || strings.HasSuffix(dest, "/.") || dest == "." || dest == ".." || strings.HasSuffix(dest, "/..")
 	if !path.IsAbs(dest) {
 		dest = path.Join("/", workdir, dest)
 	}

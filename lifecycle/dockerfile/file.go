@@ -67,8 +67,8 @@ func Parse(name string, data []byte) (*File, error) {
 	return f, nil
 }
 
-// builtinSyntax are the frontends whose language this package speaks.
-var builtinSyntax = regexp.MustCompile(`^([a-z0-9.:_/-]+/)?docker/dockerfile(-upstream)?(:[^@]*)?(@sha256:[0-9a-f]{64})?$`)
+// builtinSyntax are the frontends whose language this package speaks, wherever they are mirrored.
+var builtinSyntax = regexp.MustCompile(`^([a-z0-9.:_-]+/)*docker/dockerfile(-upstream)?(:[^@]*)?(@sha256:[0-9a-f]{64})?$`)
 
 // checkSyntax refuses a "# syntax=" line that asks for a language of somebody else's.
 func checkSyntax(name string, data []byte) error {

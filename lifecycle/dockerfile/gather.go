@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,8 +29,8 @@ type gathered struct {
 	above []listing.Entry
 	// entries begin with the source itself. Names are those in from; digests are filled.
 	entries []listing.Entry
-	// rooted tells that the source is an archive that says how the directory is that it is unpacked into.
-	rooted bool
+	// archive tells that the source is an archive, which is unpacked.
+	archive bool
 	// data is the content of a file that stands in the Dockerfile.
 	data []byte
 }
@@ -141,8 +142,10 @@ func (g *gatherer) walk(ctx context.Context, one *gathered, e listing.Entry, top
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if out, err := g.excluded(e.Name, top); err != nil || out && (!e.IsDir() || !g.exclude.Exclusions()) {
-		return err
+	if e.Name != top || !e.IsDir() { // when a directory is copied, that is about what is in it
+		if out, err := g.excluded(e.Name, top); err != nil || out && (!e.IsDir() || !g.exclude.Exclusions()) {
+			return err
+		}
 	}
 	if len(one.entries) >= maxGathered {
 		return fmt.Errorf("there are more than %d files in %q", maxGathered, "/"+top)
@@ -203,13 +206,17 @@ func contentDigest(sources []gathered) (string, error) {
 	sum := sha256.New()
 	enc := json.NewEncoder(sum)
 	for _, g := range sources {
-		if err := enc.Encode([]any{g.base, g.parents, g.above, len(g.entries)}); err != nil {
+		if err := enc.Encode([]any{g.base, g.parents, g.above, g.archive, len(g.entries)}); err != nil {
 			return "", err
 		}
 		top := g.root().Name
+		first := map[string]string{}
 		for _, e := range g.entries {
+			same := cmp.Or(e.SameAs, e.Name)
 			e.Name = strings.TrimPrefix(strings.TrimPrefix(e.Name, top), "/")
-			e.SameAs = ""
+			if e.SameAs = first[same]; e.SameAs == "" { // where the file is in its tree does not matter
+				first[same] = e.Name
+			}
 			if err := enc.Encode(e); err != nil {
 				return "", err
 			}

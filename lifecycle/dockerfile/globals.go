@@ -1,6 +1,9 @@
 package dockerfile
 
 import (
+	"cmp"
+	"strings"
+
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"s2i/lifecycle"
@@ -30,6 +33,25 @@ func (b *builder) globals() error {
 		}
 	}
 	return nil
+}
+
+// hostname is the name that commands see, which an argument can change.
+func (b *builder) hostname() string {
+	const arg = "BUILDKIT_SANDBOX_HOSTNAME"
+	declared, _ := b.args.Get(arg)
+	return cmp.Or(b.Args[arg], declared, "buildkitsandbox")
+}
+
+// proxies are the variables for proxies that were given, which every RUN gets, in both of the usual spellings.
+func (b *builder) proxies() []string {
+	var env vars
+	for _, name := range proxyArgs {
+		if value, ok := b.Args[name]; ok {
+			env.set(strings.ToUpper(name), value)
+			env.set(strings.ToLower(name), value)
+		}
+	}
+	return env.list
 }
 
 func (b *builder) targetName() string {

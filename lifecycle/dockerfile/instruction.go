@@ -129,21 +129,22 @@ func (s *state) history(by string, empty bool) {
 // expandCommand expands the variables in an instruction.
 func (s *stage) expandCommand(st *state, c instructions.Command) error {
 	env := st.env()
-	lex := shell.NewLex(s.b.File.Escape)
-	word := func(w string) (string, error) {
-		out, _, err := lex.ProcessWord(w, env)
-		return out, err
+	words := func(lex *shell.Lex) instructions.SingleWordExpander {
+		return func(word string) (string, error) {
+			out, _, err := lex.ProcessWord(word, env)
+			return out, err
+		}
 	}
-	if raw, ok := c.(instructions.SupportsSingleWordExpansionRaw); ok {
-		lex.RawQuotes, lex.RawEscapes = true, true
-		err := raw.ExpandRaw(word)
-		lex.RawQuotes, lex.RawEscapes = false, false
-		if err != nil {
+	if raw, ok := c.(instructions.SupportsSingleWordExpansionRaw); ok { // heredocs
+		lex := shell.NewLex('\\')
+		lex.SkipProcessQuotes = true
+		if err := raw.ExpandRaw(words(lex)); err != nil {
 			return err
 		}
 	}
-	if x, ok := c.(instructions.SupportsSingleWordExpansion); ok {
-		if err := x.Expand(word); err != nil {
+	_, isArg := c.(*instructions.ArgCommand) // a default that is not needed may be wrong
+	if x, ok := c.(instructions.SupportsSingleWordExpansion); ok && !isArg {
+		if err := x.Expand(words(shell.NewLex(s.b.File.Escape))); err != nil {
 			return fmt.Errorf("%s: %w", command(c), err)
 		}
 	}
@@ -174,7 +175,7 @@ func (s *stage) arg(st *state, c *instructions.ArgCommand) error {
 	return st.note(c)
 }
 
-// expose adds ports: "80", "53/udp", "8000-8010/tcp".
+// expose adds ports: "80", "53/udp", "8000-8010/tcp". A variable may hold several.
 func (s *stage) expose(st *state, c *instructions.ExposeCommand) error {
 	config := &st.config.Config
 	if config.ExposedPorts == nil {

@@ -112,7 +112,7 @@ func (m *mounting) names() error {
 	if _, err := os.Stat("/etc/resolv.conf"); err == nil {
 		m.mounts = append(m.mounts, sandbox.Mount{Source: "/etc/resolv.conf", Target: "/etc/resolv.conf", ReadOnly: true})
 	}
-	text := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+	text := "127.0.0.1\tlocalhost " + m.r.hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	for _, name := range slices.Sorted(maps.Keys(m.b.Hosts)) {
 		text += m.b.Hosts[name] + "\t" + name + "\n"
 	}

@@ -3,6 +3,7 @@ package dockerfile
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -32,8 +33,11 @@ type placement struct {
 	toDir bool
 	// owner of what is copied; nil means what the sources say.
 	owner *ids
-	// chmod changes modes; nil leaves them.
-	chmod func(mode int64, isDir bool) int64
+	// chmod changes modes; nil leaves them. dirMode is that of directories that are made on the way; 0 means 0755.
+	chmod   func(mode int64, isDir bool) int64
+	dirMode int64
+	// exact makes a directory that is copied to dest like its source.
+	exact bool
 	items map[string]*item
 }
 
@@ -49,32 +53,45 @@ func (p *placement) place(sources []gathered) ([]*item, error) {
 			return nil, err
 		}
 	}
-	if len(sources) == 0 && p.toDir {
-		if err := p.makeDirs(dest); err != nil {
-			return nil, err
-		}
-	}
 	var items []*item
 	for _, name := range slices.Sorted(maps.Keys(p.items)) {
 		items = append(items, p.items[name])
 	}
+	hardLinks(items)
 	return items, nil
 }
 
-// resolveDest follows links in the image on the way to the destination, and at its end when they lead to a directory.
+// hardLinks makes links of files that are one file in their source.
+func hardLinks(items []*item) {
+	type file struct {
+		from   files
+		name   string
+		digest string
+	}
+	first := map[file]string{}
+	for _, it := range items {
+		if it.Type != tar.TypeReg || it.from == nil {
+			continue
+		}
+		same := file{it.from, cmp.Or(it.src.SameAs, it.src.Name), it.Digest}
+		if name, ok := first[same]; ok {
+			it.SameAs = name
+		} else {
+			first[same] = it.Name
+		}
+	}
+}
+
+// resolveDest follows links in the image on the way to the destination, and at its end.
 func (p *placement) resolveDest() (string, error) {
-	whole, err := p.target.Resolve(p.dest, true)
+	dest, err := p.target.Resolve(p.dest, true)
 	if err != nil {
 		return "", err
 	}
-	e := p.target.Lstat(whole)
-	if e != nil && e.IsDir() {
+	if e := p.target.Lstat(dest); e != nil && e.IsDir() {
 		p.toDir = true
 	}
-	if p.toDir {
-		return whole, nil
-	}
-	return p.target.Resolve(p.dest, false)
+	return dest, nil
 }
 
 func (p *placement) source(g *gathered, dest string) error {
@@ -83,6 +100,9 @@ func (p *placement) source(g *gathered, dest string) error {
 			return err
 		}
 		dest = path.Join(dest, g.parents)
+	}
+	if g.archive {
+		return p.archive(g, dest)
 	}
 	if g.root().IsDir() {
 		return p.tree(g, dest)
@@ -114,11 +134,15 @@ func (p *placement) keptParents(g *gathered, dest string) error {
 	return nil
 }
 
-// tree puts the content of a directory into dest. A directory that is there already keeps its own mode and owner at
-// the top, and gets the source's below, as with BuildKit.
+// tree puts the content of a directory into dest. That itself is not like the source: it keeps its mode and owner, or
+// is made as any directory on the way. Directories below become like those of the source, as with BuildKit.
 func (p *placement) tree(g *gathered, dest string) error {
 	top := g.root().Name
-	if err := p.makeDirs(parentOf(dest)); err != nil {
+	made := dest
+	if g.parents != "" || p.exact {
+		made = parentOf(dest)
+	}
+	if err := p.makeDirs(made); err != nil {
 		return err
 	}
 	for i := range g.entries {
@@ -131,7 +155,7 @@ func (p *placement) tree(g *gathered, dest string) error {
 			return fmt.Errorf("cannot copy the file %q over the directory /%s", "/"+e.Name, name)
 		case there != nil && !there.IsDir() && e.IsDir():
 			return fmt.Errorf("cannot copy the directory %q over the file /%s", "/"+e.Name, name)
-		case rel == "" && there != nil && !g.rooted:
+		case rel == "" && there != nil:
 			continue
 		}
 		p.put(g, e, name)
@@ -156,7 +180,7 @@ func (p *placement) put(g *gathered, src *listing.Entry, name string) {
 	if p.owner != nil {
 		e.UID, e.GID = p.owner.uid, p.owner.gid
 	}
-	if p.chmod != nil && e.Type != tar.TypeSymlink {
+	if p.chmod != nil && e.Type != tar.TypeSymlink && !g.archive {
 		e.Mode = p.chmod(e.Mode, e.IsDir())
 	}
 	p.items[name] = &item{Entry: e, from: g.from, src: src, data: g.data}
@@ -182,7 +206,7 @@ func (p *placement) makeDirs(dir string) error {
 }
 
 func (p *placement) newDir(name string) listing.Entry {
-	e := listing.Entry{Name: name, Type: tar.TypeDir, Mode: 0o755}
+	e := listing.Entry{Name: name, Type: tar.TypeDir, Mode: cmp.Or(p.dirMode, 0o755)}
 	if p.owner != nil {
 		e.UID, e.GID = p.owner.uid, p.owner.gid
 	}
@@ -205,11 +229,19 @@ func writeItems(ctx context.Context, w io.Writer, items []*item) error {
 	return out.Close()
 }
 
+// keptXattr tells whether images keep an extended attribute.
+func keptXattr(name string) bool {
+	return name == "security.capability" || strings.HasPrefix(name, "user.") && !archive.InternalXattr(name)
+}
+
 func writeItem(ctx context.Context, out *archive.Writer, it *item) error {
+	if it.SameAs != "" {
+		return out.Add(&tar.Header{Typeflag: tar.TypeLink, Name: it.Name, Linkname: it.SameAs, Uid: it.UID, Gid: it.GID, Mode: it.Mode}, nil)
+	}
 	h := &tar.Header{Typeflag: it.Type, Name: it.Name, Mode: it.Mode, Uid: it.UID, Gid: it.GID, Linkname: it.Link,
 		Devmajor: it.Major, Devminor: it.Minor}
 	for name, value := range it.Xattrs {
-		if archive.InternalXattr(name) || !strings.HasPrefix(name, "user.") && name != "security.capability" {
+		if !keptXattr(name) {
 			continue
 		}
 		if h.PAXRecords == nil {

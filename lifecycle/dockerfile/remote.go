@@ -173,7 +173,7 @@ func (b *builder) remoteFile(src, file, digest string) (*remoteFile, error) {
 	}
 	name := path.Base(u.Path)
 	if name == "/" || name == "." {
-		name = "download"
+		name = "__unnamed__" // as BuildKit calls it
 	}
 	return &remoteFile{path: file, entry: listing.Entry{Name: name, Type: tar.TypeReg, Mode: 0o600, Size: info.Size(),
 		Digest: strings.TrimPrefix(digest, "sha256:")}}, nil

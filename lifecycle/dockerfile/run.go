@@ -49,7 +49,7 @@ func (s *stage) run(ctx context.Context, st *state, c *instructions.RunCommand) 
 		return err
 	}
 	r := &running{stage: s, user: st.config.Config.User, workdir: cmp.Or(st.config.Config.WorkingDir, "/"),
-		arch: st.platform.Arch, hostname: s.b.Args["BUILDKIT_SANDBOX_HOSTNAME"]}
+		arch: st.platform.Arch, hostname: s.b.hostname()}
 	if err := r.setSecurity(s.b.Allow, instructions.GetSecurity(c)); err != nil {
 		return err
 	}
@@ -65,14 +65,10 @@ func (s *stage) run(ctx context.Context, st *state, c *instructions.RunCommand) 
 		return shadowed
 	})
 	r.env = slices.Concat(args, st.config.Config.Env)
-	for _, name := range proxyArgs {
-		if value, ok := s.b.Args[name]; ok {
-			r.hidden = append(r.hidden, name+"="+value)
-		}
-	}
+	r.hidden = s.b.proxies()
 	var mounted []any
-	if r.privileged || r.hostname != "" {
-		mounted = append(mounted, r.privileged, r.hostname)
+	if r.privileged {
+		mounted = append(mounted, "privileged")
 	}
 	for _, m := range instructions.GetMounts(c) {
 		one, err := s.mount(ctx, st, m)
@@ -82,7 +78,7 @@ func (s *stage) run(ctx context.Context, st *state, c *instructions.RunCommand) 
 		r.mounts = append(r.mounts, one)
 		mounted = append(mounted, one.key...)
 	}
-	key, err := chained(st.chain, "run", r.args, r.script, r.env, r.user, r.workdir, r.network, r.arch, mounted)
+	key, err := chained(st.chain, "run", r.args, r.script, r.env, r.user, r.workdir, r.hostname, r.network, r.arch, mounted)
 	if err != nil {
 		return err
 	}
@@ -326,7 +322,7 @@ func (r *running) process(ctx context.Context, dirs *snapshot.Rootfs) (p sandbox
 	b := r.stage.b
 	p = sandbox.Process{
 		Rootfs: sandbox.Rootfs(*dirs), Args: r.args, Dir: r.workdir, Env: slices.Concat(r.env, r.hidden),
-		Capabilities: capabilities, NewPrivileges: true, Hostname: cmp.Or(r.hostname, "buildkitsandbox"),
+		Capabilities: capabilities, NewPrivileges: true, Hostname: r.hostname,
 		Privileged: r.privileged,
 		Network:    r.network, Limits: b.Limits,
 	}
@@ -335,15 +331,14 @@ func (r *running) process(ctx context.Context, dirs *snapshot.Rootfs) (p sandbox
 		who.lower = []string{dirs.Dir}
 	}
 	var home string
-	if r.user != "" {
-		if p.UID, p.GID, home, err = who.user(r.user); err != nil {
-			return p, nil, fmt.Errorf("USER %s: %w", r.user, err)
-		}
-		if p.Groups, err = who.groups(r.user); err != nil {
-			return p, nil, fmt.Errorf("USER %s: %w", r.user, err)
-		}
-	} else if home = who.home(0); home == "" {
-		home = "/root"
+	if p.UID, p.GID, home, err = who.user(cmp.Or(r.user, "0")); err != nil {
+		return p, nil, fmt.Errorf("USER %s: %w", r.user, err)
+	}
+	if r.user == "" {
+		home = cmp.Or(home, "/root")
+	}
+	if p.Groups, err = who.groups(cmp.Or(r.user, "0"), p.GID); err != nil {
+		return p, nil, fmt.Errorf("USER %s: %w", r.user, err)
 	}
 	if p.UID != 0 {
 		p.Capabilities = nil

@@ -200,9 +200,6 @@ func (l *Listing) own(name string) *Entry {
 	return nil
 }
 
-// HasRoot tells whether the layer says how the root directory itself is.
-func (l *Listing) HasRoot() bool { return l.own("") != nil }
-
 // hides tells whether nothing of the layers below shows under name.
 func (l *Listing) hides(name string) bool {
 	if l.gone[name] {
