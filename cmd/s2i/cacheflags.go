@@ -30,7 +30,7 @@ func cacheFlags() []cli.Flag {
 			"who can write there decides what is built; repeatable"},
 		&cli.StringSliceFlag{Name: "cache-to", Usage: "write a `CACHE`: type=registry,ref=REF, type=local,dest=DIR (both with mode=max for all stages, compression=zstd, " +
 			"ignore-error=true) or type=inline; repeatable"},
-		&cli.BoolFlag{Name: "squash", Aliases: []string{"single-snapshot"}, Usage: "make one layer of those that the Dockerfile adds to its base"},
+		&cli.BoolFlag{Name: "squash", Usage: "make one layer of those that the Dockerfile adds to its base"},
 		&cli.DurationFlag{Name: "cache-ttl", Usage: "make layers anew that are older than `TIME`, such as 336h"},
 		&cli.BoolFlag{Name: "cache", Value: true, Usage: "Kaniko's: =false is --no-cache; =true without --cache-repo keeps a cache beside the first tag, in REPO/cache"},
 		&cli.StringFlag{Name: "cache-repo", Usage: "Kaniko's: the `REPOSITORY` of a registry (or oci:DIR) that is --cache-from and --cache-to with mode=max"},

@@ -201,32 +201,6 @@ func removeCommand() *cli.Command {
 	}
 }
 
-// pruneCommand frees space; what a running build uses stays.
-func pruneCommand() *cli.Command {
-	return &cli.Command{
-		Name: "prune", Usage: "remove what no local image needs, least recently used first",
-		Description: "Examples:\n   s2i prune\n   s2i prune --keep 10GB",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "keep", Value: "0", Usage: "stop when the store is no larger than `SIZE`"},
-		},
-		Action: withTools(func(ctx context.Context, c *cli.Context, t *tools) error {
-			if err := argsBetween(c, 0, 0); err != nil {
-				return err
-			}
-			keep, err := units.FromHumanSize(c.String("keep"))
-			if err != nil {
-				return usageError("--keep %s is no size such as 10GB", c.String("keep"))
-			}
-			pruned, err := t.store.Prune(ctx, keep)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(c.App.Writer, "%d items, %s freed\n", pruned.Items, units.HumanSize(float64(pruned.Bytes)))
-			return err
-		}),
-	}
-}
-
 // fromTo gives a command's source and destination, which is the same name when only one is given.
 func fromTo(c *cli.Context) (from, to string, err error) {
 	if err := argsBetween(c, 1, 2); err != nil {

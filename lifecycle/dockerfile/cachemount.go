@@ -22,6 +22,7 @@ import (
 	"s2i/lifecycle/archive"
 	"s2i/lifecycle/listing"
 	"s2i/lifecycle/sandbox"
+	"s2i/lifecycle/store"
 )
 
 // cacheMount is a directory that outlives builds.
@@ -164,7 +165,7 @@ func (m *mounting) makeCache(ctx context.Context, one *mount, c cacheMount, dir 
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "about"), []byte(c.about), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, store.AboutFile), []byte(c.about), 0o600); err != nil {
 		return err
 	}
 	err = unix.Renameat2(unix.AT_FDCWD, data, unix.AT_FDCWD, filepath.Join(dir, "mount"), unix.RENAME_NOREPLACE)

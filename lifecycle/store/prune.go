@@ -24,8 +24,50 @@ type Pruned struct {
 	Bytes int64
 }
 
+// Item is something that Prune can remove.
+type Item struct {
+	// Kind is one of Kinds.
+	Kind string
+	// Name tells the user what it is: what a cache is for, if its user said so, else the file's name.
+	Name  string
+	Bytes int64
+	// Used is when it was last used, to the hour.
+	Used time.Time
+}
+
+// Kinds are the kinds of what Prune can remove: unpacked layers, caches of apps and cache mounts of Dockerfiles, layers and
+// manifests, downloaded files, and notes about all of them.
+func Kinds() []string { return []string{"trees", "caches", "blobs", "downloads", "records"} }
+
+// AboutFile is the file in a cache's directory in which its user may say what it is.
+const AboutFile = "about"
+
+// Removable lists what Prune could remove, least recently used first.
+func (s *Store) Removable(ctx context.Context) ([]Item, error) {
+	items, _, err := s.items(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing what the store holds: %w", err)
+	}
+	sortItems(items)
+	out := make([]Item, len(items))
+	for i, it := range items {
+		out[i] = Item{Kind: it.kind, Name: filepath.Base(it.path), Bytes: it.bytes, Used: it.used}
+		if about, err := os.ReadFile(filepath.Join(it.path, AboutFile)); it.kind == "caches" && err == nil {
+			out[i].Name = string(about[:min(len(about), 200)])
+		}
+	}
+	return out, nil
+}
+
+func sortItems(items []item) {
+	slices.SortFunc(items, func(a, b item) int {
+		return cmp.Or(a.used.Compare(b.used), strings.Compare(a.path, b.path))
+	})
+}
+
 // item is something that Prune can remove.
 type item struct {
+	kind  string
 	path  string
 	bytes int64
 	used  time.Time
@@ -34,8 +76,8 @@ type item struct {
 
 // Prune removes what no local image refers to, least recently used first, until the store is no larger than max
 // bytes (0: everything that can go). While a build runs, which pins the store, nothing is removed and the user is told;
-// caches that are locked stay.
-func (s *Store) Prune(ctx context.Context, max int64) (Pruned, error) {
+// caches that are locked stay. With kinds, nothing else is removed.
+func (s *Store) Prune(ctx context.Context, max int64, kinds ...string) (Pruned, error) {
 	var done Pruned
 	unpin, ok, err := s.TryLock(pinLock)
 	if err != nil {
@@ -50,12 +92,13 @@ func (s *Store) Prune(ctx context.Context, max int64) (Pruned, error) {
 	if err != nil {
 		return done, fmt.Errorf("pruning the store: %w", err)
 	}
-	slices.SortFunc(items, func(a, b item) int {
-		return cmp.Or(a.used.Compare(b.used), strings.Compare(a.path, b.path))
-	})
+	sortItems(items)
 	for _, i := range items {
 		if ctx.Err() != nil {
 			return done, context.Cause(ctx)
+		}
+		if len(kinds) > 0 && !slices.Contains(kinds, i.kind) {
+			continue
 		}
 		if max > 0 && total-done.Bytes <= max {
 			break
@@ -101,7 +144,7 @@ func (s *Store) items(ctx context.Context) (items []item, total int64, err error
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, list := range []func() ([]item, error){
+	for n, list := range []func() ([]item, error){ // in the order of Kinds
 		s.treeItems,
 		func() ([]item, error) { return s.cacheItems(ctx) },
 		func() ([]item, error) { return fileItems(s.path("blobs", "sha256")) },
@@ -114,6 +157,7 @@ func (s *Store) items(ctx context.Context) (items []item, total int64, err error
 		}
 		for _, i := range some {
 			total += i.bytes
+			i.kind = Kinds()[n]
 			if !keep[i.path] {
 				items = append(items, i)
 			}
