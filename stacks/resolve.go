@@ -126,6 +126,9 @@ func (s *Stack) Resolve(ctx context.Context, r Request) (*Resolution, error) {
 
 // tell shows a note, once: a build resolves more than once.
 func (s *Stack) tell(ctx context.Context, note string) {
+	if !progress.Shown(ctx) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.told == nil {

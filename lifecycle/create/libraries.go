@@ -50,13 +50,16 @@ func (e *LibraryError) Error() string {
 }
 
 // warmUp composes the run image with what was added to it after the last build, so that it is there when this one comes
-// to the same result. wait returns when that is done or broken off.
+// to the same result; before an app's first build, with what was added for the last app that asked for the same packages.
+// wait returns when that is done or broken off.
 func (w *work) warmUp(ctx context.Context) (wait func()) {
 	var added map[string][]string
-	if w.NoCache || w.Store.Record(recordAdded, w.cacheKey(), &added) != nil || len(added) == 0 {
+	if w.NoCache || w.Store.Record(recordAdded, w.cacheKey(), &added) != nil &&
+		w.Store.Record(recordAdded, likeKey(w.App.Target.Arch, w.requires()), &added) != nil || len(added) == 0 {
 		return func() {}
 	}
 	done := make(chan struct{})
+	ctx = progress.With(ctx, nil) // nobody has asked for it yet
 	go func() {
 		defer close(done)
 		if _, err := w.baseFor(ctx, slices.Concat(w.requires(), libraryRequires(added))); err != nil {
@@ -179,7 +182,18 @@ func (w *work) rememberAdded() error {
 	if maps.EqualFunc(before, w.added, slices.Equal) {
 		return nil
 	}
-	return w.Store.SetRecord(recordAdded, w.cacheKey(), w.added)
+	return errors.Join(w.Store.SetRecord(recordAdded, w.cacheKey(), w.added),
+		w.Store.SetRecord(recordAdded, likeKey(w.App.Target.Arch, w.requires()), w.added))
+}
+
+// likeKey is the same for apps whose plans ask for the same packages.
+func likeKey(arch string, requires []lifecycle.Require) string {
+	asked := []string{arch}
+	for _, r := range requires {
+		asked = append(asked, fmt.Sprint(r.Name, " ", r.Metadata["version"]))
+	}
+	slices.Sort(asked)
+	return "like " + strings.Join(slices.Compact(asked), ", ")
 }
 
 // judge ends the build when a library that nobody has is one without which the app cannot work, and warns of others.

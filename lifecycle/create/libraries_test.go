@@ -121,3 +121,16 @@ func TestLibrariesThatNobodyHas(t *testing.T) {
 	w.stack.libraries = nil // a run image that does not say what it has
 	w.mustBuild(t, "")
 }
+
+func TestLikeKey(t *testing.T) {
+	require := func(name, version, source string) lifecycle.Require {
+		return lifecycle.Require{Name: name, Metadata: map[string]any{"version": version, "version-source": source}}
+	}
+	a := likeKey("amd64", []lifecycle.Require{require("jdk", "21", "pom.xml:3"), require("maven", "", "")})
+	if b := likeKey("amd64", []lifecycle.Require{require("maven", "", ""), require("jdk", "21", "pom.xml:9")}); a != b {
+		t.Errorf("%q and %q are not alike", a, b)
+	}
+	if b := likeKey("amd64", []lifecycle.Require{require("jdk", "25", "pom.xml:3"), require("maven", "", "")}); a == b {
+		t.Errorf("%q for another version, too", b)
+	}
+}

@@ -43,6 +43,9 @@ func placeOf(ctx context.Context) place {
 	return p
 }
 
+// Shown tells whether somebody sees what is said in ctx.
+func Shown(ctx context.Context) bool { return placeOf(ctx).sink != nil }
+
 // Start begins the task name as a child of ctx's task. total is its size in bytes, or 0 when it is not known or not
 // counted in bytes. The returned context carries the task.
 func Start(ctx context.Context, name string, total int64) (context.Context, *Task) {
