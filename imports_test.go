@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"lifecycle/archive":           {"lifecycle"},
 	"lifecycle/progress":          {},
 	"lifecycle/store":             {"lifecycle", "lifecycle/archive", "lifecycle/progress"},
-	"lifecycle/sandbox":           {"lifecycle", "lifecycle/progress"},
+	"lifecycle/sandbox":           {"lifecycle", "lifecycle/archive", "lifecycle/progress"},
 	"lifecycle/snapshot":          {"lifecycle", "lifecycle/archive", "lifecycle/progress", "lifecycle/sandbox", "lifecycle/store"},
 	"lifecycle/image":             {"lifecycle", "lifecycle/archive", "lifecycle/progress", "lifecycle/store"},
 	"lifecycle/launch":            {"lifecycle", "lifecycle/env"},

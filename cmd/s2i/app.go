@@ -77,7 +77,7 @@ type tools struct {
 // withTools opens the store and starts showing progress around a command.
 func withTools(do func(ctx context.Context, c *cli.Context, t *tools) error) cli.ActionFunc {
 	return func(c *cli.Context) (err error) {
-		code, entered, err := sandbox.Enter(c.Context)
+		code, entered, err := sandbox.Enter()
 		if err != nil {
 			return err
 		}

@@ -239,7 +239,7 @@ func newSandbox(c *cli.Context, t *tools, grace time.Duration) (sandbox.Sandbox,
 		return nil, err
 	}
 	switch isolation := c.String("isolation"); isolation {
-	case "oci":
+	case "auto", "oci":
 		dir := filepath.Join(t.store.Dir(), "sandbox")
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("making a place for sandboxes: %w", err)
@@ -252,8 +252,23 @@ func newSandbox(c *cli.Context, t *tools, grace time.Duration) (sandbox.Sandbox,
 	case "direct":
 		return sandbox.Direct{Grace: grace}, nil
 	default:
-		return nil, usageError("--isolation %s is neither oci nor direct", isolation)
+		return nil, usageError("--isolation %s is neither auto, oci nor direct", isolation)
 	}
+}
+
+// dockerfileSandbox is newSandbox for Dockerfiles. Without a choice, they are built by what works here, root of a container
+// without sandboxes included: there a command has its image as its root directory, and all else in common with s2i. A
+// build that runs no command needs none.
+func dockerfileSandbox(ctx context.Context, c *cli.Context, t *tools) (sandbox.Sandbox, error) {
+	if c.String("isolation") == "auto" && sandbox.InContainer() {
+		progress.Note(ctx, "this container lets nobody make a sandbox: commands run in the image's files, and share all else with it")
+		return sandbox.Direct{}, nil
+	}
+	box, err := newSandbox(c, t, 0)
+	if errors.Is(err, sandbox.ErrNoRuntime) {
+		return sandbox.Unavailable{Reason: err}, nil
+	}
+	return box, err
 }
 
 // passedOn are the variables of this process that every buildpack gets: where to fetch from, and through what. They

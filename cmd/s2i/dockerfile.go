@@ -155,7 +155,7 @@ func dockerfileOptions(c *cli.Context, t *tools) (o dockerfile.Options, err erro
 	if o.SSH, err = agents(c.StringSlice("ssh")); err != nil {
 		return o, err
 	}
-	o.Sandbox, err = newSandbox(c, t, 0)
+	o.Sandbox, err = dockerfileSandbox(c.Context, c, t)
 	return o, err
 }
 

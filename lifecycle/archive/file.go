@@ -165,7 +165,7 @@ func (x *extractor) createFile(p place, h *tar.Header, content io.Reader) error 
 	var fd int
 	err := retry(func() (err error) {
 		const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
-		fd, err = unix.Openat(p.dir, p.name, flags, mode&0o777)
+		fd, err = unix.Openat(p.dir, p.name, flags, x.who.created(mode))
 		return err
 	})
 	if err != nil {

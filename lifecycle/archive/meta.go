@@ -85,8 +85,11 @@ func (id identity) setFile(f *os.File, p place, h *tar.Header, o ExtractOptions)
 	if err := id.setOwner(fd, h.Uid, h.Gid, h.PAXRecords, o); err != nil {
 		return err
 	}
-	mode := uint32(h.Mode) & 0o7777
-	if mode&(0o7000|id.umask) != 0 {
+	mode, err := id.readable(fd, uint32(h.Mode)&0o7777, false, o)
+	if err != nil {
+		return err
+	}
+	if mode&(0o7000|id.umask) != 0 || id.created(mode) != mode {
 		if err := unix.Fchmod(fd, mode); err != nil {
 			return fmt.Errorf("setting permissions: %w", err)
 		}
@@ -120,17 +123,38 @@ func (id identity) setDir(d *os.File, m *dirMeta, o ExtractOptions) error {
 			return err
 		}
 	}
-	if err := setTime(fd, ".", m.mtime); err != nil {
+	mode, err := id.readable(fd, m.mode, true, o)
+	if err != nil {
 		return err
 	}
-	mode := m.mode
-	if id.uid != 0 {
-		mode |= 0o700
+	if err := setTime(fd, ".", m.mtime); err != nil {
+		return err
 	}
 	if err := unix.Fchmod(fd, mode); err != nil {
 		return fmt.Errorf("setting permissions: %w", err)
 	}
 	return nil
+}
+
+// created is with which permissions a file is made: an ordinary user can set no attributes of one that is read-only.
+func (id identity) created(mode uint32) uint32 {
+	if id.uid != 0 {
+		mode |= 0o600
+	}
+	return mode & 0o777
+}
+
+// readable gives the permissions of a file or directory on disk: those that keep an ordinary user from reading his own are
+// recorded.
+func (id identity) readable(fd int, mode uint32, dir bool, o ExtractOptions) (uint32, error) {
+	if id.uid == 0 {
+		return mode, nil
+	}
+	mode, record := Readable(mode, dir)
+	if record == "" || !o.Owners {
+		return mode, nil
+	}
+	return mode, setXattr(fd, ModeXattr, record)
 }
 
 // setOwner sets owner and extended attributes, or records the owner where that is not allowed.

@@ -69,6 +69,7 @@ type mounting struct {
 	b        *builder
 	r        *running
 	uid, gid int
+	lower    []string
 	mounts   []sandbox.Mount
 	env      []string
 	undo     []func()
@@ -93,6 +94,9 @@ func (m *mounting) all(ctx context.Context) error {
 			return fmt.Errorf("--mount=type=%s: %w", one.Type, err)
 		}
 	}
+	if err := m.aptUser(); err != nil {
+		return err
+	}
 	if m.r.script == "" {
 		return nil
 	}
@@ -102,6 +106,26 @@ func (m *mounting) all(ctx context.Context) error {
 	}
 	m.mounts = append(m.mounts, sandbox.Mount{Source: file, Target: scriptPath, ReadOnly: true})
 	return nil
+}
+
+// aptUser keeps apt, where only root exists, from becoming its own user to download.
+func (m *mounting) aptUser() error {
+	if !m.b.singleID() || !m.has("etc/apt/apt.conf.d") {
+		return nil
+	}
+	file, err := m.file("apt.conf", []byte("APT::Sandbox::User \"root\";\n"), 0o644)
+	if err == nil {
+		m.mounts = append(m.mounts, sandbox.Mount{Source: file, Target: "/etc/apt/apt.conf.d/99single-id", ReadOnly: true})
+	}
+	return err
+}
+
+// has tells whether the root filesystem has a directory.
+func (m *mounting) has(name string) bool {
+	return slices.ContainsFunc(m.lower, func(dir string) bool {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		return err == nil && info.IsDir()
+	})
 }
 
 // names makes names resolve inside as they do on this machine, and those of --add-host.

@@ -29,6 +29,7 @@ type running struct {
 	env     []string
 	hidden  []string // variables that are no part of the key
 	user    string
+	ids     ids // of user, once the image is known
 	workdir string
 	network sandbox.Network
 	mounts  []*mount
@@ -224,7 +225,7 @@ func (b *builder) makeRun(ctx context.Context, n *node, r *running) (made, error
 		unlock()
 		return made{}, err
 	}
-	return b.packUpper(ctx, n, dirs, unlock), nil
+	return b.packUpper(ctx, n, r, dirs, unlock), nil
 }
 
 // gather makes what the mounts show.
@@ -255,7 +256,10 @@ func (b *builder) execute(ctx context.Context, r *running, lower []string) (*sna
 	if err := b.start(ctx, r, p); err != nil {
 		return nil, err
 	}
-	return dirs, stubs.remove(dirs.Upper)
+	if err := stubs.remove(dirs.Upper); err != nil {
+		return nil, err
+	}
+	return dirs, dirs.Settle(ctx, r.ids.uid, r.ids.gid)
 }
 
 // start runs a command to its end, when there is room for another.
@@ -297,7 +301,7 @@ func (b *builder) lower(ctx context.Context, chain []*node) ([]string, error) {
 }
 
 // packUpper makes the layer in the background, and calls packed then.
-func (b *builder) packUpper(ctx context.Context, n *node, dirs *snapshot.Rootfs, packed func()) made {
+func (b *builder) packUpper(ctx context.Context, n *node, r *running, dirs *snapshot.Rootfs, packed func()) made {
 	type result struct {
 		layer v1.Layer
 		err   error
@@ -307,7 +311,7 @@ func (b *builder) packUpper(ctx context.Context, n *node, dirs *snapshot.Rootfs,
 	go func() {
 		defer close(done)
 		defer packed()
-		out.layer, out.err = dirs.Diff(ctx, b.Store, snapshot.DiffOptions{
+		out.layer, out.err = dirs.Diff(ctx, b.Store, snapshot.DiffOptions{UID: r.ids.uid, GID: r.ids.gid,
 			LayerOptions: store.LayerOptions{Need: store.Blob, Compression: b.Compression}})
 		if out.err == nil {
 			out.err = n.remember(out.layer)
@@ -340,13 +344,14 @@ func (r *running) process(ctx context.Context, dirs *snapshot.Rootfs) (p sandbox
 	if p.Groups, err = who.groups(cmp.Or(r.user, "0"), p.GID); err != nil {
 		return p, nil, fmt.Errorf("USER %s: %w", r.user, err)
 	}
+	r.ids, p.Owners = ids{p.UID, p.GID}, p.UID == 0
 	if p.UID != 0 {
 		p.Capabilities = nil
 	}
 	if _, ok := (vars{p.Env}).Get("HOME"); !ok {
 		p.Env = append(p.Env, "HOME="+cmp.Or(home, "/"))
 	}
-	m := &mounting{b: b, r: r, uid: p.UID, gid: p.GID}
+	m := &mounting{b: b, r: r, uid: p.UID, gid: p.GID, lower: dirs.Lower}
 	defer func() {
 		if err != nil {
 			m.release()
@@ -371,9 +376,25 @@ func firstLine(text string) string {
 func runError(r *running, err error) error {
 	var exit *sandbox.ExitError
 	if errors.As(err, &exit) {
-		return fmt.Errorf("the command ended with status %d: %s: %w", exit.Code, firstLine(r.text), err)
+		return fmt.Errorf("the command ended with status %d: %s: %w%s", exit.Code, firstLine(r.text), err, r.stage.b.singleHint())
 	}
 	return fmt.Errorf("running %s: %w", firstLine(r.text), err)
+}
+
+// singleHint says what cannot work where only one user exists.
+func (b *builder) singleHint() string {
+	if !b.singleID() {
+		return ""
+	}
+	return " (you have no subordinate ids, so all commands run as root with your own id: they cannot become another user, as " +
+		"su, gosu and servers do; give yourself ids: apt-get install uidmap, and usermod --add-subuids 100000-165535 " +
+		"--add-subgids 100000-165535 $USER)"
+}
+
+// singleID tells whether only one user exists in the sandbox.
+func (b *builder) singleID() bool {
+	s, ok := b.Sandbox.(interface{ Mode() sandbox.Mode })
+	return ok && s.Mode() == sandbox.ModeSingle
 }
 
 // newUpper gives a writable root filesystem over lower directories. It lives as long as the build.

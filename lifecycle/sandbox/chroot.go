@@ -157,7 +157,7 @@ func (t *putter) undo() error {
 }
 
 func (t *putter) all(mounts []Mount) error {
-	if err := t.put(Mount{Target: "/dev"}, makeDev); err != nil {
+	if err := t.put(Mount{Target: "/dev"}, t.makeDev); err != nil {
 		return err
 	}
 	for _, name := range []string{"/proc", "/sys"} {
@@ -297,27 +297,4 @@ func (t *putter) fill(m Mount, at string) error {
 		return errors.Join(os.RemoveAll(m.Source), copyTree(at, m.Source))
 	})
 	return copyTree(m.Source, at)
-}
-
-// makeDev makes the devices that a container finds in /dev, as far as that is allowed.
-func makeDev(dir string) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	for name, minor := range map[string]uint32{"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9} {
-		file := filepath.Join(dir, name)
-		err := unix.Mknod(file, unix.S_IFCHR|0o666, int(unix.Mkdev(1, minor)))
-		if err == nil {
-			err = os.Chmod(file, 0o666)
-		}
-		if err != nil {
-			return fmt.Errorf("making %s, which needs CAP_MKNOD: %w", name, err)
-		}
-	}
-	if err := errors.Join(unix.Mknod(filepath.Join(dir, "tty"), unix.S_IFCHR|0o666, int(unix.Mkdev(5, 0))),
-		os.Mkdir(filepath.Join(dir, "pts"), 0o755), os.Mkdir(filepath.Join(dir, "shm"), 0o777),
-		os.Chmod(filepath.Join(dir, "shm"), 0o777|os.ModeSticky)); err != nil {
-		return err
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -32,6 +33,23 @@ import (
 type Direct struct {
 	// Grace is the time between SIGTERM and SIGKILL when a run is cancelled; 0 is 500 ms.
 	Grace time.Duration
+}
+
+// InContainer tells whether this process is a container's root that may make no sandbox and may change its root directory:
+// the default of docker, podman and Kubernetes.
+func InContainer() bool {
+	return os.Geteuid() == 0 && !hasCapability(unix.CAP_SYS_ADMIN) && hasCapability(unix.CAP_SYS_CHROOT)
+}
+
+// Unavailable is the sandbox of builds that need none: it runs nothing.
+type Unavailable struct {
+	// Reason says why there is none.
+	Reason error
+}
+
+// Run implements Sandbox.
+func (u Unavailable) Run(_ context.Context, p Process) error {
+	return fmt.Errorf("running %s: %w", orDefault(strings.Join(p.Args, " "), "nothing"), u.Reason)
 }
 
 // Run implements Sandbox.

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,22 +21,22 @@ const enterName = "s2i-userns"
 // subordinate one. So all that a build unpacks, changes, packs and removes has its real owners, and none of it is out
 // of reach. Nothing is done, and entered is false, for root, inside of a user namespace already, and for users without
 // subordinate ids.
-func Enter(ctx context.Context) (code int, entered bool, err error) {
+func Enter() (code int, entered bool, err error) {
 	if os.Geteuid() == 0 || inUserNamespace() {
 		return 0, false, nil
 	}
 	uids, gids, err := subordinate()
 	if err != nil {
-		return 0, false, nil //nolint:nilerr // then a single id has to do
+		return 0, false, nil // then a single id has to do
 	}
 	// The child is killed when the thread that started it ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd, err := startInside(rootMap(os.Getuid(), uids), rootMap(os.Getgid(), gids))
 	if err != nil {
-		return 0, false, nil //nolint:nilerr // newuidmap does not work, or namespaces are forbidden: NewOCI says so
+		return 0, false, nil // newuidmap does not work, or namespaces are forbidden: NewOCI says so
 	}
-	defer passSignals(ctx, cmd.Process)()
+	defer passSignals(cmd.Process)()
 	err = cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -89,7 +88,7 @@ func allCapabilities() []uintptr {
 }
 
 // passSignals passes on the signals that end a program. One from the terminal has reached the child already.
-func passSignals(ctx context.Context, child *os.Process) (stop func()) {
+func passSignals(child *os.Process) (stop func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	done := make(chan struct{})

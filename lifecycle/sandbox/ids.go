@@ -24,8 +24,9 @@ const (
 	// ModeSubordinate is for root of a user namespace, which Enter makes of an ordinary user with ranges in /etc/subuid
 	// and /etc/subgid: ids inside are ids in that namespace.
 	ModeSubordinate Mode = "subordinate"
-	// ModeSingle is for any other user: only user 0 exists inside, it is the caller outside. Nobody can take the
-	// caller's supplementary groups away there.
+	// ModeSingle is for any other user: only user 0 exists inside, it is the caller outside. No process can become
+	// another user, and nobody can take the caller's supplementary groups away there. With Process.Owners files can
+	// be given to others all the same: see archive.OwnerXattr and OwnersFile.
 	ModeSingle Mode = "single"
 )
 

@@ -34,6 +34,8 @@ type job struct {
 	UserNS bool
 	// Emulator is what to register in a binfmt_misc of the user namespace's own.
 	Emulator []byte
+	// Owners says that changes of owners are recorded.
+	Owners bool
 	// Targets are where the runtime will mount something.
 	Targets []target
 	Config  json.RawMessage
@@ -98,6 +100,9 @@ func (r *run) job() (*job, error) {
 	spec, err := newSpec(p, user, r.dir, j.UserNS)
 	if err != nil {
 		return nil, err
+	}
+	if j.Owners = p.Owners && r.sandbox.mode == ModeSingle && p.Rootfs.Upper != ""; j.Owners {
+		notifyOwners(spec.Linux.Seccomp, r.dir)
 	}
 	if r.nproc > 0 {
 		n := uint64(r.nproc)

@@ -67,7 +67,18 @@ func (in *inner) run() *status {
 		denied := errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)
 		return &status{Error: err.Error(), Unavailable: in.job.UserNS && denied}
 	}
-	return in.runFirst()
+	if !in.job.Owners {
+		return in.runFirst()
+	}
+	owners, err := startRecorder(&in.job)
+	if err != nil {
+		return &status{Error: err.Error()}
+	}
+	st := in.runFirst()
+	if err := owners.save(); err != nil && st.Error == "" {
+		st.Error = fmt.Sprintf("recording owners: %v", err)
+	}
+	return st
 }
 
 // clean takes away what a run adds to Rootfs.Upper and Rootfs.Work. The kernel's part of the latter is a directory

@@ -37,6 +37,8 @@ type Process struct {
 	Capabilities []string
 	// Privileged gives it all capabilities there are for it, and hides no system calls and files of the kernel from it.
 	Privileged bool
+	// Owners lets the process, where only user 0 exists, give files to others: that is recorded. See ModeSingle.
+	Owners bool
 	// NewPrivileges lets setuid programs have an effect.
 	NewPrivileges bool
 	// Mounts are made in this order on top of Rootfs.

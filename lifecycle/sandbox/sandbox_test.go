@@ -31,7 +31,7 @@ const (
 func TestMain(m *testing.M) {
 	Main()
 	if os.Getenv(enterEnv) != "" {
-		code, entered, err := Enter(context.Background())
+		code, entered, err := Enter()
 		if err != nil {
 			fmt.Println(err)
 		}

@@ -323,6 +323,7 @@ func (w *owners) header(f *archive.File, name string, known bool) (*tar.Header, 
 	}
 	h.PAXRecords = records(attrs)
 	if w.recorded {
+		h.Mode = int64(archive.RecordedMode(uint32(h.Mode), attrs[archive.ModeXattr]))
 		h.Uid, h.Gid = w.owner(f, attrs, known)
 	}
 	return h, nil

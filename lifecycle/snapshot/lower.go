@@ -87,7 +87,7 @@ func (s *stacked) names() ([]string, error) {
 // together.
 func (s *stacked) compare(old *archive.File) func(f *archive.File, h *tar.Header) (bool, error) {
 	return func(f *archive.File, h *tar.Header) (bool, error) {
-		if f.Stat.Mode != old.Stat.Mode || h.Typeflag == tar.TypeReg && f.Stat.Size != old.Stat.Size ||
+		if f.Stat.Mode&unix.S_IFMT != old.Stat.Mode&unix.S_IFMT || h.Typeflag == tar.TypeReg && f.Stat.Size != old.Stat.Size ||
 			h.Typeflag != tar.TypeDir && f.Stat.Nlink > 1 {
 			return false, nil
 		}

@@ -36,9 +36,13 @@ type stamp struct {
 	in             []*stamp          // sorted by name
 }
 
-// NewIndex looks at everything in a directory. What changes after it returns gets another ctime than anything in it.
+// NewIndex looks at everything in a directory, whose files have one name each then. What changes after it returns gets
+// another ctime than anything in it.
 func NewIndex(ctx context.Context, dir string) (*Index, error) {
 	i := &Index{dir: dir}
+	if err := partLinks(ctx, dir); err != nil {
+		return nil, fmt.Errorf("preparing the root filesystem: %w", err)
+	}
 	var last int64
 	open := []*stamp{}
 	err := archive.Walk(ctx, dir, func(f *archive.File) error {
