@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // watched is the registry behind a proxy that writes down which layers are fetched.
@@ -121,4 +123,62 @@ func TestDockerfileCaches(t *testing.T) {
 			s2i("build", "--strategy", "dockerfile", dir, "--cache-to", spec).fails(t, 3, words)
 		}
 	})
+}
+
+// TestCacheMounts has builds at once, in processes of their own, that count in one cache.
+func TestCacheMounts(t *testing.T) {
+	t.Parallel()
+	base := strings.Replace(dockerfileBase(t), "oci:", "oci-layout://", 1)
+	dir := write(t, t.TempDir(), map[string]string{"Dockerfile": "FROM base\nARG N\n" +
+		"RUN --mount=type=cache,target=/c,sharing=locked n=$(cat /c/n 2>/dev/null || echo 0); sleep 0.3; echo $((n+1)) >/c/n; cp /c/n /n\n"})
+	store := ownStore(t)
+	var group sync.WaitGroup
+	for _, n := range []string{"1", "2", "3"} {
+		group.Go(func() {
+			out, errOut, err := in(store, "build", "--strategy", "dockerfile", dir, "--build-context", "base="+base, "--build-arg", "N="+n).try(t.Context())
+			if err != nil {
+				t.Errorf("%v\n%s%s", err, out, errOut)
+			}
+		})
+	}
+	group.Wait()
+	layout := filepath.Join(t.TempDir(), "out")
+	in(store, "build", "--strategy", "dockerfile", dir, "--build-context", "base="+base, "--build-arg", "N=4", "-t", "oci:"+layout+":1").run(t)
+	if got := unpackImage(t, layout).describe("/n"); got != "4" {
+		t.Errorf("the fourth build counted to %s", got)
+	}
+	if out := in(store, "prune", "--list", "--only", "caches").run(t); !strings.Contains(out, `cache mount "/c"`) {
+		t.Errorf("s2i prune --list does not show the cache:\n%s", out)
+	}
+	in(store, "prune", "--only", "caches").run(t)
+	if out := in(store, "prune", "--list").run(t); strings.Contains(out, "cache mount") || !strings.Contains(out, "blobs") {
+		t.Errorf("after s2i prune --only caches there is:\n%s", out)
+	}
+}
+
+// TestSquash builds with and without --squash: the same files, in one layer over the base, which stays.
+func TestSquash(t *testing.T) {
+	t.Parallel()
+	base := strings.Replace(dockerfileBase(t), "oci:", "oci-layout://", 1)
+	dir := write(t, t.TempDir(), map[string]string{"a": "1", "Dockerfile": `FROM base
+RUN mkdir -p /d/e && echo 1 >/d/e/f && ln /d/e/f /d/link && ln -s e /d/soft && chown 7:8 /d/e && chmod 4755 /d/e/f
+COPY a /d/a
+RUN rm /d/a /etc/group && rm -r /home* && mkdir /home && echo 2 >/d/new
+RUN rm -r /d/e && mkdir -m 700 /d/e
+`})
+	var trees []*unpacked
+	for i, options := range [][]string{nil, {"--squash"}} {
+		layout := filepath.Join(t.TempDir(), "out")
+		s2i(append([]string{"build", "--strategy", "dockerfile", dir, "--build-context", "base=" + base, "-t", "oci:" + layout + ":1"}, options...)...).run(t)
+		trees = append(trees, unpackImage(t, layout))
+		layers := strings.Count(command{name: "skopeo", args: []string{"inspect", "--format", "{{range .Layers}}L{{end}}", "oci:" + layout + ":1"}}.run(t), "L")
+		below := strings.Count(command{name: "skopeo", args: []string{"inspect", "--format", "{{range .Layers}}L{{end}}",
+			strings.Replace(base, "oci-layout://", "oci:", 1)}}.run(t), "L")
+		if want := below + []int{4, 1}[i]; layers != want {
+			t.Errorf("%v: %d layers, want %d", options, layers, want)
+		}
+	}
+	if diff := cmp.Diff(trees[0].files, trees[1].files); diff != "" {
+		t.Errorf("files (-layers +squashed):\n%s", diff)
+	}
 }

@@ -34,13 +34,13 @@ func (b *builder) squash(ctx context.Context, own []*node) (v1.Layer, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintln(sum, diffID)
+		sum.Write([]byte(diffID.String()))
 		if lists[i], err = b.listing(l); err != nil {
 			return nil, err
 		}
 	}
 	s := &squashed{rootfs: r, lists: lists}
-	return b.Store.Layer(ctx, s.write, store.LayerOptions{Key: "squash " + hex.EncodeToString(sum.Sum(nil)),
+	return b.Store.Layer(ctx, s.write, store.LayerOptions{Key: "squashed " + hex.EncodeToString(sum.Sum(nil)),
 		Need: store.Blob, Compression: b.Compression})
 }
 
@@ -89,32 +89,34 @@ func (s *squashed) entry(ctx context.Context, out *archive.Writer, f *listing.Fo
 		}
 		links[file] = f.Name
 	}
-	return writeItem(ctx, out, &item{Entry: f.Entry, from: s.rootfs, src: &f.Entry})
+	e := f.Entry
+	e.SameAs = "" // what it was a link to may be gone
+	return writeItem(ctx, out, &item{Entry: e, from: s.rootfs, src: &f.Entry})
 }
 
 // markers are the names of the whiteouts and opaque markers that the layer needs.
 func (s *squashed) markers() map[string]bool {
-	gone := map[string]bool{} // names of which nothing below shows → whether a whiteout says so
+	gone, whiteouts := map[string]bool{}, map[string]bool{} // names of which nothing below shows, and why
 	for _, l := range s.lists {
 		for _, name := range l.Gone {
-			gone[name] = true
+			gone[name], whiteouts[name] = true, true
 		}
 		for _, name := range l.Opaque {
-			gone[name] = gone[name]
+			gone[name] = true
 		}
 		for i := range l.Entries {
-			if name := l.Entries[i].Name; !l.Entries[i].IsDir() {
-				gone[name] = gone[name] // a directory that is there now may have been a file in between
+			if !l.Entries[i].IsDir() {
+				gone[l.Entries[i].Name] = true // a directory that is there now may have been a file in between
 			}
 		}
 	}
 	markers := map[string]bool{}
-	for name, whiteout := range gone {
+	for name := range gone {
 		found := s.Lstat(name)
 		switch {
 		case found != nil && found.IsDir():
 			markers[path.Join(name, ".wh..wh..opq")] = true
-		case found == nil && whiteout && !s.hidden(name, gone):
+		case found == nil && whiteouts[name] && !s.hidden(name, gone):
 			markers[path.Join(path.Dir(name), ".wh."+path.Base(name))] = true
 		}
 	}
