@@ -234,7 +234,7 @@ require("http").createServer((q, r) => r.end(greet())).listen(process.env.PORT);
 		files                       map[string]string
 	}{
 		{"npm", "NPM_TOKEN", "401", "hello from a private package", node(map[string]string{".npmrc": npmrc}, "npm@11.6.2")},
-		{"pnpm", "NPM_TOKEN", "401", "hello from a private package", node(map[string]string{".npmrc": npmrc}, "pnpm@10.34.9")},
+		{"pnpm", "NPM_TOKEN", "pass its value as a secret", "hello from a private package", node(map[string]string{".npmrc": npmrc}, "pnpm@10.34.9")},
 		{"berry", "NPM_TOKEN", "", "hello from a private package", node(map[string]string{".yarnrc.yml": "unsafeHttpWhitelist: [127.0.0.1]\n" +
 			"npmScopes:\n  acme:\n    npmAlwaysAuth: true\n    npmRegistryServer: \"" + npm + "\"\n    npmAuthToken: \"${NPM_TOKEN-}\"\n"},
 			"yarn@4.9.1")},

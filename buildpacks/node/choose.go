@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -183,13 +184,18 @@ func (p *project) chooseMain(env kit.Env) (*choice, error) {
 		}
 		return p.choose(m)
 	}
+	if err := p.nxProjects(); err != nil {
+		return &choice{member: p.root}, err
+	}
 	root, rootErr := p.choose(p.root)
-	if rootErr == nil {
+	// With nx, the root holds the dependencies of all packages, which say nothing about an app there.
+	nx := p.app.Has("nx.json") && p.root.Scripts["start"] == "" && p.root.Scripts["build"] == ""
+	if rootErr == nil && !nx {
 		return root, nil
 	}
 	var usable []*choice
 	for _, m := range p.members {
-		if m.Scripts["start"] == "" && m.Scripts["build"] == "" {
+		if m.Scripts["start"] == "" && m.Scripts["build"] == "" && !nx {
 			continue
 		}
 		if c, err := p.choose(m); err == nil && (m.Scripts["start"] != "" || c.framework != nil) {
@@ -198,12 +204,45 @@ func (p *project) chooseMain(env kit.Env) (*choice, error) {
 	}
 	switch len(usable) {
 	case 0:
+		if rootErr == nil {
+			return root, nil
+		}
 		return &choice{member: p.root}, rootErr
 	case 1:
 		return usable[0], nil
 	}
 	return &choice{member: p.root}, &refusal{"several packages of the workspaces can be started (" + list(usable) +
 		"): choose one with --app or " + envApp}
+}
+
+// nxProjects refuses an app whose scripts leave it to nx which of several projects is meant: those are described for nx
+// alone, by project.json, and are no packages.
+func (p *project) nxProjects() error {
+	if !p.app.Has("nx.json") || len(p.members) > 0 {
+		return nil
+	}
+	switch strings.TrimSpace(p.root.Scripts["start"]) {
+	case "nx serve", "nx start":
+	default:
+		return nil
+	}
+	var config struct {
+		Default text `json:"defaultProject"`
+	}
+	if p.app.JSON("nx.json", &config) == nil && config.Default != "" {
+		return nil
+	}
+	found, err := fs.Glob(p.app.FS(), "apps/*/project.json")
+	if err != nil || len(found) == 0 {
+		return nil //nolint:nilerr // the pattern is a good one
+	}
+	var names []string
+	for _, file := range found[:min(len(found), maxNamed)] {
+		names = append(names, path.Base(path.Dir(file)))
+	}
+	return &refusal{fmt.Sprintf("%s is %q, which names none of nx's projects (%s): name the one to build in the scripts "+
+		"build and start, such as \"nx build %s\" and \"node dist/apps/%s/main.js\"", p.root.at("scripts", "start"),
+		p.root.Scripts["start"], strings.Join(names, ", "), names[0], names[0])}
 }
 
 // list gives the packages and how each would be started.

@@ -177,7 +177,11 @@ func (d *decision) needs(env kit.Env) []kit.Need {
 		needs = append(needs, kit.Need{Name: "node", Version: v, Build: true, Launch: launch})
 	}
 	if d.installs() || d.scripted() {
-		needs = append(needs, d.manager.need()...)
+		manager := *d.manager
+		if manager.Name == "npm" && manager.Version.Value == "" {
+			manager.Version = npmFor(versions)
+		}
+		needs = append(needs, manager.need()...)
 	}
 	if d.adapter() != "" && d.manager.Name != "npm" {
 		needs = append(needs, kit.Need{Name: "npm", Build: true})

@@ -13,8 +13,10 @@
 //
 // The framework is recognised by the dependencies and by its configuration, which is read and not run: Next.js, Nuxt,
 // Remix and React Router, SvelteKit, Astro, TanStack Start, Angular, Nest, generators of static pages, and apps that
-// Vite, Create React App, Vue CLI, Rsbuild or Parcel build for the browser. It tells what the build makes: a server,
-// or static files, which s2i/static-server serves without Node.
+// Vite, Create React App, Vue CLI, Rsbuild, Parcel or Expo build for the browser. It tells what the build makes: a
+// server, or static files, which s2i/static-server serves without Node. SvelteKit's adapter-auto, which would fetch a
+// package while it builds, stands for adapter-node, installed beside the app's packages; what TanStack Start makes without
+// nitro, a handler of requests, gets a small server of ours.
 //
 // The process web is the script "start", unless that starts a development server, or does no more than the framework's
 // own way; then start:prod and its like; then the framework's way; then the file that main names; then server.js,
@@ -42,6 +44,10 @@
 // layer. When the key (lock, manifests, version of Node) is the previous image's, nothing is installed and the layer is
 // taken over as it is; with a build script, the installation comes from the cache, too. If scripts write into
 // node_modules, as code generators do, nothing is reused.
+//
+// What build tools keep for themselves (.next/cache, node_modules/.cache, .angular/cache, turbo's and nx's …) is kept in a
+// layer, and put back as long as the packages are the same. A build makes the same with and without it: sources get
+// times that their contents decide, and what tools remember of answers from elsewhere, or of IDs, is not kept.
 //
 // Builds can be repeated. What frameworks draw at random or read off the clock (build IDs, keys, the times of files) is
 // made from the digest of the sources: by their own settings (Astro, Next's keys), by a program that is loaded before

@@ -25,7 +25,8 @@ type downloader struct{ name, host, what string }
 func downloaders() []downloader {
 	return []downloader{
 		{"prisma", "binaries.prisma.sh", "Prisma before version 7 downloads its engines"},
-		{"puppeteer", "storage.googleapis.com", "Puppeteer downloads a browser"},
+		{"puppeteer", "storage.googleapis.com", "Puppeteer downloads a browser; Debian's is the package chromium:" +
+			" set PUPPETEER_SKIP_DOWNLOAD=1, PUPPETEER_EXECUTABLE_PATH=/usr/bin/chromium and " + kit.EnvRunPackages + "=chromium"},
 		{"electron", "github.com", "Electron downloads itself"},
 		{"@nuxt/fonts", "fonts.googleapis.com", "@nuxt/fonts downloads fonts"},
 		{"@nuxt/ui", "fonts.googleapis.com", "@nuxt/ui downloads fonts, and builds without them"},

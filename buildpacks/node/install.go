@@ -45,6 +45,11 @@ func toolEnv(m *manager, env kit.Env) kit.Env {
 		set["NODE_EXTRA_CA_CERTS"] = bundle // node has certificates of its own and does not look here
 	}
 	env = env.With(set)
+	// Newer pnpm takes no settings of npm's; node-gyp reads this one beside npm's.
+	if dir := env["npm_config_nodedir"]; dir != "" {
+		env["npm_package_config_node_gyp_nodedir"] = env.Or("npm_package_config_node_gyp_nodedir", dir)
+		env["pnpm_config_nodedir"] = env.Or("pnpm_config_nodedir", dir)
+	}
 	// Yarn 2 and later read no configuration of npm's; the registry is the same.
 	if registry := env.Or("npm_config_registry", env["NPM_CONFIG_REGISTRY"]); registry != "" {
 		env["YARN_NPM_REGISTRY_SERVER"] = env.Or("YARN_NPM_REGISTRY_SERVER", registry)

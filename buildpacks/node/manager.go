@@ -228,6 +228,28 @@ func (m *manager) need() []kit.Need {
 	return []kit.Need{{Name: m.Name, Version: m.Version, Build: true}}
 }
 
+// npmFor gives the version of npm that goes with an old version of Node, when the app asks for one and for no npm: the
+// newest npm runs on the supported versions only.
+func npmFor(node []kit.Constraint) kit.Constraint {
+	for _, v := range node {
+		if strings.ContainsAny(v.Value, ">|<* ") {
+			continue
+		}
+		switch major := majorOf(v.Value); {
+		case major < 12 || major >= 20:
+		case major < 14:
+			return kit.Constraint{Value: "6", Source: v.Source}
+		case major < 16:
+			return kit.Constraint{Value: "8", Source: v.Source}
+		case major < 18:
+			return kit.Constraint{Value: "9", Source: v.Source}
+		default:
+			return kit.Constraint{Value: "10", Source: v.Source}
+		}
+	}
+	return kit.Constraint{}
+}
+
 // command gives the start of the manager's command line; appDir is where the app is.
 func (m *manager) command(appDir string) []string {
 	if m.YarnPath != "" {

@@ -258,6 +258,31 @@ func TestWorkspaces(t *testing.T) {
 	}
 }
 
+func TestNpmForOldNode(t *testing.T) {
+	for node, want := range map[string]string{"16.18.1": "9", "^14.1": "8", "12.x": "6", "v18": "10", "20.1.0": "", "24": "",
+		">=16": "", "16 || 24": "", "8": ""} {
+		if got := npmFor([]kit.Constraint{{Value: ">=4"}, {Value: node}}).Value; got != want {
+			t.Errorf("npm for Node %s: %q, want %q", node, got, want)
+		}
+	}
+}
+
+// TestNx checks what nx leaves to guesses: the dependencies of all packages stand in the root, which is no app, and
+// projects need be no packages.
+func TestNx(t *testing.T) {
+	root := `{"workspaces": ["apps/*"], "dependencies": {"next": "16"}}`
+	p := files{"package.json": root, "nx.json": "{}", "apps/web/package.json": `{"dependencies": {"next": "16"}}`}.project(t)
+	c, err := p.chooseMain(nil)
+	if err != nil || c.member.Dir != "apps/web" || c.framework == nil {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	p = files{"package.json": `{"scripts": {"start": "nx serve", "build": "nx build"}, "dependencies": {"next": "12"}}`,
+		"nx.json": "{}", "apps/a/project.json": "{}", "apps/b/project.json": "{}"}.project(t)
+	if _, err = p.chooseMain(nil); err == nil || !strings.Contains(err.Error(), "names none of nx's projects (a, b)") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestUnknownApp checks that a package of the workspaces that is not there is refused, and not passed over.
 func TestUnknownApp(t *testing.T) {
 	app := files{"package.json": `{"workspaces": ["a"]}`, "a/package.json": `{"name": "@x/a", "scripts": {"start": "node a.js"}}`,

@@ -99,13 +99,14 @@ func (b *builder) compile(ctx context.Context) error {
 	if err := b.fetch(ctx); err != nil {
 		return err
 	}
-	if err := b.verify(ctx); err != nil {
+	packages, err := b.verify(ctx)
+	if err != nil {
 		return err
 	}
 	args := append([]string{"cargo"}, b.d.flagsConfig(b.bc, b.env, b.home)...)
 	args = append(args, "build", "--release", "--locked", "--message-format=json-render-diagnostics")
-	for _, p := range b.d.crates() {
-		args = append(args, "--package", p)
+	for _, name := range b.d.crates() {
+		args = append(args, "--package", packages[name].ID)
 	}
 	for _, program := range b.d.bins {
 		args = append(args, "--bin", program.Name)
@@ -209,23 +210,24 @@ func (b *builder) explainLock(ctx context.Context, failed error) error {
 		cargoLock, strings.Join(list, ", "), cargoLock)
 }
 
-// verify compares what we read in the manifests with what cargo reads.
-func (b *builder) verify(ctx context.Context) error {
+// verify compares what we read in the manifests with what cargo reads, and gives that.
+func (b *builder) verify(ctx context.Context) (map[string]known, error) {
 	out, err := b.output(ctx, "cargo", "metadata", "--no-deps", "--format-version", "1", "--locked")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	known, err := programs(out)
+	packages, err := programs(out)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, program := range b.d.bins {
-		if name := program.Crate.Package.Name; !slices.Contains(known[name], program.Name) {
-			return fmt.Errorf("cargo knows no program %s in the package %s (%s), but %s",
-				program.Name, name, program.Source, strings.Join(append(known[name], "no other"), ", "))
+		name := program.Crate.Package.Name
+		if has := packages[name].Programs; !slices.Contains(has, program.Name) {
+			return nil, fmt.Errorf("cargo knows no program %s in the package %s (%s), but %s",
+				program.Name, name, program.Source, strings.Join(append(has, "no other"), ", "))
 		}
 	}
-	return nil
+	return packages, nil
 }
 
 // place copies the binaries that cargo made into the layer of the app, and makes their processes.

@@ -206,9 +206,9 @@ func TestMessages(t *testing.T) {
 	if len(got) != 1 || got[0].Executable != "/t/a" || got[0].Target.Name != "a" {
 		t.Errorf("got %+v", got)
 	}
-	known, err := programs(`{"packages":[{"name":"p","targets":[{"name":"l","kind":["lib"]},{"name":"b","kind":["bin"]}]}]}`)
-	if err != nil || !slices.Equal(known["p"], []string{"b"}) {
-		t.Errorf("got %v, %v", known, err)
+	packages, err := programs(`{"packages":[{"name":"p","id":"path+file:///p#1.0.0","targets":[{"name":"l","kind":["lib"]},{"name":"b","kind":["bin"]}]}]}`)
+	if err != nil || !slices.Equal(packages["p"].Programs, []string{"b"}) || packages["p"].ID != "path+file:///p#1.0.0" {
+		t.Errorf("got %v, %v", packages, err)
 	}
 	if _, err := programs("x"); err == nil {
 		t.Error("what is no JSON was taken")

@@ -170,12 +170,19 @@ func messages(output string) []message {
 	return list
 }
 
-// programs gives the names of the programs in the output of `cargo metadata --no-deps`, by package.
-func programs(output string) (map[string][]string, error) {
+// known is a package as cargo knows it.
+type known struct {
+	// ID names it even when a dependency has the same name.
+	ID       string
+	Programs []string
+}
+
+// programs gives the programs in the output of `cargo metadata --no-deps`, by package.
+func programs(output string) (map[string]known, error) {
 	var metadata struct {
 		Packages []struct {
-			Name    string
-			Targets []struct {
+			ID, Name string
+			Targets  []struct {
 				Name string
 				Kind []string
 			}
@@ -184,13 +191,15 @@ func programs(output string) (map[string][]string, error) {
 	if err := json.Unmarshal([]byte(output), &metadata); err != nil {
 		return nil, fmt.Errorf("parsing the output of cargo metadata: %w", err)
 	}
-	all := map[string][]string{}
+	all := map[string]known{}
 	for _, p := range metadata.Packages {
+		k := known{ID: p.ID}
 		for _, t := range p.Targets {
 			if len(t.Kind) == 1 && t.Kind[0] == "bin" {
-				all[p.Name] = append(all[p.Name], t.Name)
+				k.Programs = append(k.Programs, t.Name)
 			}
 		}
+		all[p.Name] = k
 	}
 	return all, nil
 }
