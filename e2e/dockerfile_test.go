@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -99,24 +100,38 @@ func readCase(t *testing.T, file string) *dockerfileCase {
 	return c
 }
 
-// dockerfileBase makes the base image: Debian's busybox under all its names, in the store and as a layout.
+// dockerfileBase gives the base image of all cases: Debian's busybox under all its names, in a layout.
 func dockerfileBase(t *testing.T) string {
 	t.Helper()
+	base, err := makeDockerfileBase()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base
+}
+
+var makeDockerfileBase = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // one for all tests
 	dir := filepath.Join(shared.dir, "dockerfile-base")
 	text := "FROM store:busybox-static:1\nUSER root\nRUN [\"/usr/bin/busybox\", \"--install\", \"-s\", \"/usr/bin\"]\n" +
 		"RUN printf 'root:x:0:0:root:/root:/bin/sh\\nalice:x:1001:1002:Alice:/home/alice:/bin/sh\\n' >/etc/passwd && " +
 		"printf 'root:x:0:\\nalice:x:1002:\\nstaff:x:50:alice\\n' >/etc/group && rm -rf /usr/share /var/lib/dpkg /etc/ssl /workspace /layers\n"
 	if err := os.MkdirAll(filepath.Join(dir, "context"), 0o755); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "context", "Dockerfile"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	s2i("stack", "build", "--set", "static", "-t", "busybox-static:1", "busybox-static").run(t)
-	layout := filepath.Join(dir, "layout")
-	s2i("build", "-f", filepath.Join(dir, "context", "Dockerfile"), filepath.Join(dir, "context"), "-t", "oci:"+layout+":1").run(t)
-	return "oci:" + layout + ":1"
-}
+	base := "oci:" + filepath.Join(dir, "layout") + ":1"
+	for _, c := range []command{
+		s2i("stack", "build", "--set", "static", "-t", "busybox-static:1", "busybox-static"),
+		s2i("build", "-f", filepath.Join(dir, "context", "Dockerfile"), filepath.Join(dir, "context"), "-t", base),
+	} {
+		if _, text, err := c.try(context.Background()); err != nil {
+			return "", fmt.Errorf("making the base of Dockerfiles: %w\n%s", err, text)
+		}
+	}
+	return base, nil
+})
 
 func (c *dockerfileCase) check(t *testing.T) {
 	layout := filepath.Join(t.TempDir(), "ours")

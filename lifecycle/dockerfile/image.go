@@ -10,6 +10,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"s2i/lifecycle"
 	"s2i/lifecycle/archive"
@@ -43,7 +44,7 @@ func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 	if err := b.label(config, st); err != nil {
 		return nil, err
 	}
-	img, err := mutate.AppendLayers(ociImage(), layers...)
+	img, err := ociLayers(layers)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +52,24 @@ func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 		return img, err
 	}
 	return withStartInterval(img, st.startInterval)
+}
+
+// ociLayers is an image of layers. Docker's types of a base's layers name the same bytes as OCI's, in whose manifests
+// tools refuse them.
+func ociLayers(layers []v1.Layer) (v1.Image, error) {
+	oci := map[types.MediaType]types.MediaType{
+		types.DockerLayer: types.OCILayer, types.DockerUncompressedLayer: types.OCIUncompressedLayer,
+		types.DockerForeignLayer: types.OCIRestrictedLayer,
+	}
+	adds := make([]mutate.Addendum, len(layers))
+	for i, l := range layers {
+		mediaType, err := l.MediaType()
+		if err != nil {
+			return nil, fmt.Errorf("reading a layer's type: %w", err)
+		}
+		adds[i] = mutate.Addendum{Layer: l, MediaType: oci[mediaType]}
+	}
+	return mutate.Append(ociImage(), adds...)
 }
 
 // layers are the image's layers: the base's, and those of the stage or the one that they are squashed into.
