@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ func dockerfileFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "build-context", Usage: "a named context, `NAME=SRC`, NAME=docker-image://REF or NAME=oci-layout://DIR; repeatable"},
 		&cli.StringSliceFlag{Name: "allow", Usage: "let the Dockerfile do what it may not by default: `security.insecure` or device; repeatable"},
 		&cli.BoolFlag{Name: "pull", Usage: "take base images from their registries, also those that the local store has"},
+		&cli.StringFlag{Name: "run-ca", Usage: "a `FILE` of certificates that RUN finds at /etc/ssl/certs/ca-certificates.crt and that reaches no layer, for a company's own authority", EnvVars: []string{"S2I_RUN_CA"}},
 		&cli.StringSliceFlag{Name: "add-host", Usage: "a line for /etc/hosts while the Dockerfile is built, `NAME:ADDRESS`; repeatable"},
 		&cli.StringSliceFlag{Name: "ssh", Usage: "an ssh agent for the Dockerfile: `default` or NAME=SOCKET; repeatable"},
 		&cli.StringSliceFlag{Name: "annotation", Usage: "an annotation of the manifest, `NAME=VALUE`, or index:NAME=VALUE, manifest-descriptor:…, manifest[linux/arm64]:…; repeatable"},
@@ -148,6 +150,14 @@ func dockerfileOptions(c *cli.Context, t *tools) (o dockerfile.Options, err erro
 	}
 	if o.Allow, err = entitlements(c.StringSlice("allow")); err != nil {
 		return o, err
+	}
+	if file := c.String("run-ca"); file != "" {
+		if o.CA, err = filepath.EvalSymlinks(file); err == nil {
+			o.CA, err = filepath.Abs(o.CA)
+		}
+		if err != nil {
+			return o, usageError("--run-ca: %w", err)
+		}
 	}
 	if o.Hosts, err = hosts(c.StringSlice("add-host")); err != nil {
 		return o, err

@@ -58,7 +58,9 @@ func listRemovable(ctx context.Context, c *cli.Context, t *tools, only []string)
 		return err
 	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "KIND\tSIZE\tLAST USED\tWHAT\n")
+	if _, err := fmt.Fprintln(w, "KIND\tSIZE\tLAST USED\tWHAT"); err != nil {
+		return err
+	}
 	for _, kind := range store.Kinds() {
 		if len(only) > 0 && !slices.Contains(only, kind) {
 			continue

@@ -45,6 +45,8 @@ type Options struct {
 	SSH map[string]string
 	// Hosts are lines for /etc/hosts: name → address.
 	Hosts map[string]string
+	// CA is a bundle of certificates that RUN finds in place of the image's own; empty for none. It reaches no layer.
+	CA string
 	// Network is that of RUN instructions that ask for none of their own.
 	Network sandbox.Network
 	Limits  sandbox.Limits

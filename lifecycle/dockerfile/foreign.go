@@ -69,7 +69,10 @@ func readCaches(ctx context.Context, o Options) *foreign {
 	var group errgroup.Group
 	for i, ref := range o.CacheFrom {
 		group.Go(func() error {
-			if err := found[i].read(ctx, o.Images, ref); err != nil {
+			err := found[i].read(ctx, o.Images, ref)
+			if errors.Is(err, image.ErrNotFound) {
+				progress.Note(ctx, "there is no cache %s yet", ref)
+			} else if err != nil {
 				progress.Warn(ctx, "nothing is taken from the cache %s: %v", ref, err)
 			}
 			return nil

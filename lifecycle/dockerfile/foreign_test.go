@@ -243,7 +243,7 @@ func TestCacheOfNoUse(t *testing.T) {
 		damage func(t *testing.T, cache v1.Image) v1.Image // nil: there is none
 		warns  string
 	}{
-		{"there is none", nil, "nothing is taken from the cache"},
+		{"there is none", nil, "there is no cache"},
 		{"an ordinary image", func(t *testing.T, img v1.Image) v1.Image { return withLabel(t, img, "") }, "without a cache"},
 		{"no JSON", func(t *testing.T, img v1.Image) v1.Image { return withLabel(t, img, "{") }, "reading its records"},
 		{"another form", mutateLabel(func(r *cacheRecords, _ []v1.Hash) { r.Version = 9 }), "form 9"},

@@ -97,6 +97,9 @@ func (m *mounting) all(ctx context.Context) error {
 	if err := m.aptUser(); err != nil {
 		return err
 	}
+	if m.b.CA != "" {
+		m.mounts = append(m.mounts, sandbox.Mount{Source: m.b.CA, Target: "/etc/ssl/certs/ca-certificates.crt", ReadOnly: true})
+	}
 	if m.r.script == "" {
 		return nil
 	}

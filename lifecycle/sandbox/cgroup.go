@@ -90,7 +90,7 @@ func newCgroup(l Limits) (*cgroup, error) {
 
 // limitsWayOut ends the messages of limits that cannot be enforced.
 func limitsWayOut() string {
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 && !inUserNamespace() {
 		return "; leave them out, or set them on the container that this runs in"
 	}
 	return "; leave them out, run as root, or in a cgroup of your own " +

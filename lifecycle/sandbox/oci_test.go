@@ -18,6 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"s2i/lifecycle/archive"
 )
 
 func TestExit(t *testing.T) {
@@ -570,4 +572,33 @@ func TestExitErrorText(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+}
+
+// TestOwners gives files away: really where other users exist, and otherwise by a record.
+func TestOwners(t *testing.T) {
+	modes(t, func(t *testing.T, s *OCI) {
+		top := t.TempDir()
+		root := Rootfs{Lower: []string{lower(t)}, Upper: filepath.Join(top, "upper"), Work: filepath.Join(top, "work")}
+		if err := errors.Join(os.Mkdir(root.Upper, 0o755), os.Mkdir(root.Work, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		must(t, s, Process{Rootfs: root, Capabilities: []string{"CAP_CHOWN"}, Owners: true}, "give", "/etc/dir", "7")
+		file := filepath.Join(root.Upper, "etc", "dir")
+		if s.Mode() != ModeSingle {
+			var st unix.Stat_t
+			if err := unix.Lstat(file, &st); err != nil || st.Uid != 7 {
+				t.Errorf("%v, owner %d", err, st.Uid)
+			}
+			return
+		}
+		value := make([]byte, 64)
+		n, err := unix.Getxattr(file, archive.OwnerXattr, value)
+		if got := string(value[:max(n, 0)]); err != nil || !strings.HasPrefix(got, "7:") {
+			t.Errorf("recorded %q, %v", got, err)
+		}
+		out, err := output(t, s, Process{Rootfs: root, Capabilities: []string{"CAP_CHOWN"}}, "give", "/etc/dir", "7")
+		if err == nil {
+			t.Errorf("a file was given away although nothing records it: %s", out)
+		}
+	})
 }
