@@ -206,6 +206,6 @@ func installAdvice() []kit.Advice {
 			" the same name"},
 		{Sign: "E401", Say: "the registry wants credentials: bind an npmrc"},
 		{Sign: "E403", Say: "the registry refuses: bind an npmrc with credentials"},
-		{Sign: "ERESOLVE", Say: "packages disagree about a peer dependency: fix it, or commit legacy-peer-deps=true in .npmrc"},
+		{Sign: "code ERESOLVE", Say: "packages disagree about a peer dependency: fix it, or commit legacy-peer-deps=true in .npmrc"},
 	}
 }
