@@ -159,3 +159,37 @@ func TestExtensionBuilder(t *testing.T) {
 		t.Errorf("an extension that does not say so gives an image that can be rebased: %q", labels["io.buildpacks.rebasable"])
 	}
 }
+
+// TestPhasesExtend runs the phases with an image extension, one after the other.
+func TestPhasesExtend(t *testing.T) {
+	t.Parallel()
+	p := newPhases(t)
+	files := map[string]string{"order.toml": "[[order]]\n[[order.group]]\nid = \"test/uses-tools\"\nversion = \"1.0.0\"\n" +
+		"[[order-extensions]]\n[[order-extensions.group]]\nid = \"test/tools\"\nversion = \"1.0.0\"\n"}
+	for name, text := range toolsBuildpack() {
+		files["buildpacks/test_uses-tools/1.0.0/"+name] = text
+	}
+	for name, text := range toolsExtension() {
+		files["extensions/test_tools/1.0.0/"+name] = strings.Replace(text, "! touch", "true || touch", 1) // in place, as root
+	}
+	write(t, p.dir, files)
+	at := func(name string) string { return filepath.Join(p.dir, name) }
+	build := ref("phases/build:1")
+	s2i("stack", "build", "--set", "base", "-t", build, "bash", "dash", "coreutils").run(t)
+	image := ref("phases/extended:1")
+	p.run(t, 0, "analyzer", "-run-image", p.base, image)
+	p.run(t, 0, "detector", "-extensions", at("extensions"))
+	expectIn(t, readFile(t, at("layers/analyzed.toml")), "extend = true")
+	p.run(t, 0, "restorer", "-build-image", build)
+	places := []string{"-app", at("workspace"), "-platform", at("platform"), "-buildpacks", at("buildpacks"), "-build-config", at("config")}
+	p.run(t, 0, "extender", append(places, "-kind", "build")...)
+	p.run(t, 0, "extender", append(places, "-kind", "run")...)
+	p.run(t, 0, "exporter", image)
+	if got := s2i("run", image).run(t); got != "set for the run image\nand more" {
+		t.Errorf("the process prints %q", got)
+	}
+	if labels := inspect(t, image).Labels; labels["io.buildpacks.rebasable"] != "true" {
+		t.Errorf("the image says of itself that it is rebasable: %q", labels["io.buildpacks.rebasable"])
+	}
+	p.run(t, 3, "extender", append(places, "-kind", "other")...)
+}

@@ -12,6 +12,8 @@ type Analyzed struct {
 // AnalyzedImage names an image by digest.
 type AnalyzedImage struct {
 	Reference string `toml:"reference"`
+	// Extend says that extensions change the image; it is about build images.
+	Extend bool `toml:"extend,omitempty"`
 }
 
 // AnalyzedRunImage is the run image of a build.

@@ -62,7 +62,7 @@ name = "n"
 k = "v"
 `)
 	form(t, "analyzed.toml", Analyzed{
-		Previous: &AnalyzedImage{"p@sha256:1"}, Build: &AnalyzedImage{"b@sha256:2"},
+		Previous: &AnalyzedImage{Reference: "p@sha256:1"}, Build: &AnalyzedImage{Reference: "b@sha256:2"},
 		RunImage: &AnalyzedRunImage{Reference: "r@sha256:3", Image: "r", Extend: true, Target: &Target{OS: "linux",
 			Arch: "arm64", Variant: "v8", Distros: []Distro{{"debian", "13"}}}},
 		Metadata: LayersMetadata{App: []LayerSHA{{"4"}}, Buildpacks: []BuildpackLayers{{ID: "a/b", Version: "1",

@@ -71,9 +71,9 @@ func TestRoundTrips(t *testing.T) {
 	roundTrip(t, ProjectMetadata{Source: &ProjectSource{Type: "git", Version: map[string]any{"commit": "c"}}},
 		WriteProjectMetadata, ReadProjectMetadata)
 	roundTrip(t, Analyzed{
-		Previous: &AnalyzedImage{"example.com/app@sha256:1"},
+		Previous: &AnalyzedImage{Reference: "example.com/app@sha256:1"},
 		RunImage: &AnalyzedRunImage{Reference: "r", Image: "i", Extend: true, Target: &target},
-		Build:    &AnalyzedImage{"b"},
+		Build:    &AnalyzedImage{Reference: "b"},
 		Metadata: LayersMetadata{
 			App: []LayerSHA{{"sha256:2"}}, SBOM: &LayerSHA{"sha256:3"},
 			Buildpacks: []BuildpackLayers{{ID: "example/a", Version: "1", Store: &StoreTOML{Metadata: deep},

@@ -21,13 +21,14 @@ Example:
    s2i lifecycle builder -app ./workspace -layers ./layers`,
 		Subcommands: []*cli.Command{
 			analyzerPhase(), detectorPhase(), restorerPhase(), builderPhase(), exporterPhase(), rebaserPhase(), creatorPhase(),
+			extenderPhase(),
 		},
 	}
 }
 
 // phaseNames are the specification's names of the phases.
 func phaseNames() []string {
-	return []string{"analyzer", "detector", "restorer", "builder", "exporter", "rebaser", "creator"}
+	return []string{"analyzer", "detector", "restorer", "builder", "exporter", "rebaser", "creator", "extender"}
 }
 
 // appFlag is where the app is (this and the next ones: platform §Lifecycle Interface).
@@ -65,6 +66,23 @@ func phaseFile(c *cli.Context, name string) string {
 	return filepath.Join(c.String("layers"), name+".toml")
 }
 
+// extensionFlags are the flags of phases that know image extensions.
+func extensionFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "extensions", Value: lifecycle.ExtensionsDir, EnvVars: []string{"CNB_EXTENSIONS_DIR"}, Usage: "the `DIR` of the image extensions"},
+		&cli.StringFlag{Name: "generated", EnvVars: []string{"CNB_GENERATED_DIR"}, Usage: "the `DIR` of generated Dockerfiles (default: generated in the layers directory)"},
+		&cli.StringFlag{Name: "extended", EnvVars: []string{"CNB_EXTENDED_DIR"}, Usage: "the `DIR` of extended images (default: extended in the layers directory)"},
+	}
+}
+
+// phaseDir is where such a directory is.
+func phaseDir(c *cli.Context, name string) string {
+	if dir := c.String(name); dir != "" {
+		return dir
+	}
+	return filepath.Join(c.String("layers"), name)
+}
+
 // readInputs reads what the analyzer and the detector left for the later phases.
 func readInputs(c *cli.Context) (group lifecycle.GroupFile, analyzed lifecycle.Analyzed, err error) {
 	if group, err = lifecycle.ReadGroup(phaseFile(c, "group")); err != nil {
@@ -99,7 +117,7 @@ func asPhase(code int, do func(c *cli.Context) error) cli.ActionFunc {
 
 // absoluteDirs makes the directories that flags name independent of the working directory: buildpacks run in the app's.
 func absoluteDirs(c *cli.Context) error {
-	for _, name := range []string{"app", "layers", "platform", "buildpacks", "build-config", "cache-dir"} {
+	for _, name := range []string{"app", "layers", "platform", "buildpacks", "build-config", "cache-dir", "extensions", "generated", "extended"} {
 		dir := c.String(name)
 		if dir == "" || filepath.IsAbs(dir) {
 			continue

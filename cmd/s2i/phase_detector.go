@@ -20,7 +20,7 @@ func detectorPhase() *cli.Command {
 		Flags: append([]cli.Flag{
 			appFlag(), layersFlag(), fileFlag("group", "CNB_GROUP_PATH"), fileFlag("plan", "CNB_PLAN_PATH"),
 			fileFlag("analyzed", "CNB_ANALYZED_PATH"), orderFlag(),
-		}, platformFlags()...),
+		}, append(platformFlags(), extensionFlags()...)...),
 		Action: asPhase(lifecycle.ExitDetect, func(c *cli.Context) error {
 			analyzed, err := lifecycle.ReadAnalyzed(phaseFile(c, "analyzed"))
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -29,6 +29,11 @@ func detectorPhase() *cli.Command {
 			result, err := detectInPlace(c, targetOf(analyzed))
 			if err != nil {
 				return err
+			}
+			if len(result.Group.Extensions) > 0 {
+				if err := generateInPlace(c, result, &analyzed); err != nil {
+					return lifecycle.WithCode(lifecycle.ExitGenerate, err)
+				}
 			}
 			if err := lifecycle.WriteGroup(phaseFile(c, "group"), result.Group); err != nil {
 				return err
@@ -53,24 +58,42 @@ func detectInPlace(c *cli.Context, target lifecycle.Target) (*detect.Result, err
 	if err != nil {
 		return nil, err
 	}
-	installed, err := installedBuildpacks(c.String("buildpacks"))
+	installed, err := installedModules(c)
 	if err != nil {
 		return nil, err
 	}
 	return detect.Run(c.Context, detect.Options{
 		Order: order.Order, Extensions: order.Extensions, Buildpacks: installed, Target: target, ExecEnv: c.String("exec-env"),
 		Detect: func(ctx context.Context, bp lifecycle.Buildpack) detect.Outcome {
-			return detect.Exec(ctx, bp, detect.ExecOptions{
-				AppDir: c.String("app"), PlatformDir: c.String("platform"), BuildConfigDir: c.String("build-config"),
-				Target: target, ExecEnv: c.String("exec-env"),
-			})
+			return detect.Exec(ctx, bp, inPlace(c, target))
 		},
 	})
 }
 
-// installedBuildpacks reads every <id>/<version>/buildpack.toml below dir.
-func installedBuildpacks(dir string) ([]lifecycle.Buildpack, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*", "*", "buildpack.toml"))
+// inPlace is how programs of modules run in this container.
+func inPlace(c *cli.Context, target lifecycle.Target) detect.ExecOptions {
+	return detect.ExecOptions{
+		AppDir: c.String("app"), PlatformDir: c.String("platform"), BuildConfigDir: c.String("build-config"),
+		Target: target, ExecEnv: c.String("exec-env"),
+	}
+}
+
+// installedModules reads the buildpacks and the image extensions of this container.
+func installedModules(c *cli.Context) ([]lifecycle.Buildpack, error) {
+	buildpacks, err := installedIn(c.String("buildpacks"), "buildpack.toml")
+	if err != nil {
+		return nil, err
+	}
+	extensions, err := installedIn(c.String("extensions"), "extension.toml")
+	return append(buildpacks, extensions...), err
+}
+
+// installedIn reads every <id>/<version>/ with a file of this name below dir; an empty one has none.
+func installedIn(dir, name string) ([]lifecycle.Buildpack, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*", name))
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func exporterPhase() *cli.Command {
 		Name: "exporter", Usage: "make the image and push it", ArgsUsage: "IMAGE…",
 		Flags: append(append([]cli.Flag{
 			appFlag(), layersFlag(), fileFlag("group", "CNB_GROUP_PATH"), fileFlag("analyzed", "CNB_ANALYZED_PATH"),
-		}, imageFlags()...), exportFlags()...),
+		}, append(imageFlags(), extensionFlags()...)...), exportFlags()...),
 		Action: withImages(lifecycle.ExitExport, func(p *phase) error {
 			group, analyzed, err := readInputs(p.Context)
 			if err != nil {
@@ -97,6 +97,12 @@ func (p *phase) exportOptions(g lifecycle.GroupFile, a *analyze.Result) (export.
 	var err error
 	if o.Metadata, err = lifecycle.ReadBuildMetadata(filepath.Join(layers, lifecycle.BuildMetadataPath)); err != nil {
 		return o, err
+	}
+	if a.RunImage.Extend {
+		if o.Run, err = p.extendedRun(targetOf(a.Analyzed)); err != nil {
+			return o, err
+		}
+		o.Extended = a.Run
 	}
 	if o.Places.UID, o.Places.GID, err = p.owner(); err != nil {
 		return o, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 	"strconv"
 
@@ -16,6 +17,7 @@ func restorerPhase() *cli.Command {
 	return &cli.Command{
 		Name: "restorer", Usage: "bring cached layers back",
 		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "build-image", EnvVars: []string{"CNB_BUILD_IMAGE"}, Usage: "the build image `REF`, which extensions change"},
 			layersFlag(), fileFlag("group", "CNB_GROUP_PATH"), fileFlag("analyzed", "CNB_ANALYZED_PATH"),
 		}, imageFlags()...),
 		Action: withImages(lifecycle.ExitRestore, func(p *phase) error {
@@ -25,6 +27,9 @@ func restorerPhase() *cli.Command {
 			}
 			previous, err := p.previous(analyzed)
 			if err != nil {
+				return err
+			}
+			if err := p.pinImages(&analyzed); err != nil {
 				return err
 			}
 			_, err = p.restore(group, analyzed.Metadata, previous)
@@ -84,4 +89,47 @@ func (p *phase) owner() (uid, gid int, err error) {
 		}
 	}
 	return uid, gid, nil
+}
+
+// pinImages records the images that extensions change by digest.
+func (p *phase) pinImages(a *lifecycle.Analyzed) error {
+	pin := func(name string, target lifecycle.Target) (string, *v1.ConfigFile, error) {
+		ref, err := parseRef(name)
+		if err != nil {
+			return "", nil, err
+		}
+		img, err := p.images.Image(p.ctx(), ref, target)
+		if err != nil {
+			return "", nil, fmt.Errorf("getting the image %s: %w", name, err)
+		}
+		digest, err := img.Digest()
+		if err != nil {
+			return "", nil, err
+		}
+		config, err := img.ConfigFile()
+		return ref.Place() + "@" + digest.String(), config, err
+	}
+	changed := false
+	if name := p.String("build-image"); name != "" {
+		reference, _, err := pin(name, hostTarget())
+		if err != nil {
+			return err
+		}
+		if a.Build == nil {
+			a.Build = &lifecycle.AnalyzedImage{}
+		}
+		a.Build.Reference, changed = reference, true
+	}
+	if run := a.RunImage; run != nil && run.Reference == "" && run.Image != "" {
+		reference, config, err := pin(run.Image, hostTarget())
+		if err != nil {
+			return err
+		}
+		run.Reference, changed = reference, true
+		run.Target = &lifecycle.Target{OS: config.OS, Arch: config.Architecture, Variant: config.Variant}
+	}
+	if !changed {
+		return nil
+	}
+	return lifecycle.WriteAnalyzed(phaseFile(p.Context, "analyzed"), *a)
 }
