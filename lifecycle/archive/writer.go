@@ -2,6 +2,8 @@ package archive
 
 import (
 	"archive/tar"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +16,10 @@ const copySize = 128 << 10
 
 // Writer writes a deterministic tar stream.
 type Writer struct {
+	// Each, when set, learns of every entry that was written, as it is in the stream, with the sha256 of a regular
+	// file's content in hex.
+	Each func(h *tar.Header, digest string)
+
 	tw  *tar.Writer
 	buf []byte
 }
@@ -35,13 +41,29 @@ func (w *Writer) Add(h *tar.Header, content io.Reader) error {
 	if err := w.tw.WriteHeader(&n); err != nil {
 		return fmt.Errorf("writing the tar header of %q: %w", n.Name, err)
 	}
-	if n.Typeflag != tar.TypeReg || (content == nil && n.Size == 0) {
-		return nil
-	}
-	if content == nil {
+	if content == nil && n.Size > 0 && n.Typeflag == tar.TypeReg {
 		return fmt.Errorf("writing %q: %d bytes announced but no content given", n.Name, n.Size)
 	}
-	return w.copy(n.Name, n.Size, content)
+	if w.Each == nil {
+		return w.content(&n, content)
+	}
+	sum := sha256.New()
+	if content != nil {
+		content = io.TeeReader(content, sum)
+	}
+	if err := w.content(&n, content); err != nil {
+		return err
+	}
+	w.Each(&n, hex.EncodeToString(sum.Sum(nil)))
+	return nil
+}
+
+// content writes the content of the entry h, if it can have any.
+func (w *Writer) content(h *tar.Header, content io.Reader) error {
+	if h.Typeflag != tar.TypeReg || content == nil {
+		return nil
+	}
+	return w.copy(h.Name, h.Size, content)
 }
 
 // copy writes exactly size bytes of r and makes sure that r ends there.

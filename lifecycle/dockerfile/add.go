@@ -99,7 +99,7 @@ func (g *gathering) unpackOne(ctx context.Context, one *gathered) error {
 	if err != nil {
 		return err
 	}
-	tree := &rootfs{store: b.Store, layers: layersOf(layer), View: listing.Over(list)}
+	tree := &rootfs{b: b, layers: layersOf(layer), View: listing.Over(list)}
 	one.from, one.entries, one.archive = tree, nil, true
 	return (&gatherer{from: tree}).walk(ctx, one, tree.Lstat("").Entry, "")
 }

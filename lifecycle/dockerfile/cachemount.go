@@ -187,7 +187,7 @@ func (b *builder) extract(ctx context.Context, one *mount, dir string) error {
 	}
 	defer root.Close()
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(writeItems(ctx, w, items)) }()
+	go func() { w.CloseWithError(writeItems(ctx, w, items, nil)) }()
 	err = archive.Extract(ctx, r, root, archive.ExtractOptions{Owners: os.Geteuid() == 0})
 	r.CloseWithError(err)
 	return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -288,12 +289,14 @@ func (r *rootfs) owner(ctx context.Context, c copying) (*ids, error) {
 // pack makes a layer of items.
 func (b *builder) pack(ctx context.Context, n *node, items []*item) (made, error) {
 	b.count()
-	l, err := b.Store.Layer(ctx, func(ctx context.Context, w io.Writer) error { return writeItems(ctx, w, items) },
-		store.LayerOptions{Need: store.Blob, Compression: b.Compression})
+	var list listed
+	l, err := b.Store.Layer(ctx, func(ctx context.Context, w io.Writer) error {
+		return writeItems(ctx, w, items, list.begin())
+	}, store.LayerOptions{Need: store.Blob, Compression: b.Compression})
 	if err != nil {
 		return made{}, err
 	}
-	return ready(l), n.remember(l)
+	return ready(l), errors.Join(list.keep(b, l), n.remember(l))
 }
 
 func (b *builder) count() {

@@ -3,8 +3,10 @@ package dockerfile
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -12,7 +14,6 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"s2i/lifecycle/listing"
-	"s2i/lifecycle/store"
 )
 
 // files is a file tree that instructions read: a build context, or what a stage or an image holds. Names are clean
@@ -33,7 +34,8 @@ type files interface {
 
 // rootfs is what a stage or an image holds, as files.
 type rootfs struct {
-	store  *store.Store
+	b      *builder
+	chain  []*node    // the layers' nodes, if they have any
 	layers []v1.Layer // bottom first
 	*listing.View
 }
@@ -65,14 +67,28 @@ func (r *rootfs) open(ctx context.Context, e *listing.Entry) (io.ReadCloser, err
 	if found == nil || found.Type != tar.TypeReg {
 		return nil, fmt.Errorf("opening /%s: it is no file", e.Name)
 	}
-	dir, err := r.store.Tree(ctx, r.layers[found.Layer])
+	if r.chain != nil {
+		dir, err := r.chain[found.Layer].dir(ctx)
+		if err != nil {
+			return nil, err
+		}
+		f, err := openBelow(dir, e.Name)
+		if !errors.Is(err, fs.ErrPermission) { // what a command has just written can be closed to us
+			return f, err
+		}
+	}
+	dir, err := r.b.Store.Tree(ctx, r.layers[found.Layer])
 	if err != nil {
 		return nil, err
 	}
+	return openBelow(dir, e.Name)
+}
+
+func openBelow(dir, name string) (*os.File, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	return root.Open(filepath.FromSlash(e.Name))
+	return root.Open(filepath.FromSlash(name))
 }

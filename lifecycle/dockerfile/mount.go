@@ -191,7 +191,7 @@ func (b *builder) unpacked(ctx context.Context, one *mount) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	l, err := b.Store.Layer(ctx, func(ctx context.Context, w io.Writer) error { return writeItems(ctx, w, items) },
+	l, err := b.Store.Layer(ctx, func(ctx context.Context, w io.Writer) error { return writeItems(ctx, w, items, nil) },
 		store.LayerOptions{Key: "dockerfile-mount " + one.digest, Need: store.Tree})
 	if err != nil {
 		return "", err

@@ -158,7 +158,7 @@ func (n *node) dir(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return n.b.Store.Tree(ctx, l)
+	return n.b.tree(ctx, l)
 }
 
 // recordLayer is the layer that a key gave.
@@ -237,7 +237,7 @@ func (b *builder) view(ctx context.Context, chain []*node) (*rootfs, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return &rootfs{store: b.Store, layers: layers, View: listing.Over(lists...)}, nil
+	return &rootfs{b: b, chain: chain, layers: layers, View: listing.Over(lists...)}, nil
 }
 
 const recordListing = "listing"
@@ -271,7 +271,7 @@ func (b *builder) readListing(l v1.Layer, diffID v1.Hash) (*listing.Listing, err
 	if err != nil {
 		return nil, fmt.Errorf("reading layer %s: %w", diffID, err)
 	}
-	read, err := listing.Read(r)
+	read, err := listLayer(r, diffID)
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, fmt.Errorf("reading layer %s: %w", diffID, err)
 	}

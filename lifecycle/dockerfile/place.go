@@ -215,15 +215,20 @@ func (p *placement) newDir(name string) listing.Entry {
 
 func parentOf(name string) string { return listing.Clean(path.Dir("/" + name)) }
 
-// writeItems writes a layer of items: the one reading of the sources, apart from that for the key of those that changed.
-func writeItems(ctx context.Context, w io.Writer, items []*item) error {
+// writeItems writes a layer of items: the one reading of the sources, apart from that for the key of those that
+// changed. each, if any, learns of every entry with the digest that is known of it.
+func writeItems(ctx context.Context, w io.Writer, items []*item, each func(h *tar.Header, digest string)) error {
 	out := archive.NewWriter(w)
 	for _, it := range items {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := writeItem(ctx, out, it); err != nil {
+		h := it.header()
+		if err := writeItem(ctx, out, it, h); err != nil {
 			return fmt.Errorf("writing /%s: %w", it.Name, err)
+		}
+		if each != nil {
+			each(h, it.Digest)
 		}
 	}
 	return out.Close()
@@ -234,9 +239,9 @@ func keptXattr(name string) bool {
 	return name == "security.capability" || strings.HasPrefix(name, "user.") && !archive.InternalXattr(name)
 }
 
-func writeItem(ctx context.Context, out *archive.Writer, it *item) error {
+func (it *item) header() *tar.Header {
 	if it.SameAs != "" {
-		return out.Add(&tar.Header{Typeflag: tar.TypeLink, Name: it.Name, Linkname: it.SameAs, Uid: it.UID, Gid: it.GID, Mode: it.Mode}, nil)
+		return &tar.Header{Typeflag: tar.TypeLink, Name: it.Name, Linkname: it.SameAs, Uid: it.UID, Gid: it.GID, Mode: it.Mode}
 	}
 	h := &tar.Header{Typeflag: it.Type, Name: it.Name, Mode: it.Mode, Uid: it.UID, Gid: it.GID, Linkname: it.Link,
 		Devmajor: it.Major, Devminor: it.Minor}
@@ -249,10 +254,16 @@ func writeItem(ctx context.Context, out *archive.Writer, it *item) error {
 		}
 		h.PAXRecords[archive.XattrRecord+name] = value
 	}
-	if it.Type != tar.TypeReg {
+	if it.Type == tar.TypeReg {
+		h.Size = it.Size
+	}
+	return h
+}
+
+func writeItem(ctx context.Context, out *archive.Writer, it *item, h *tar.Header) error {
+	if h.Typeflag != tar.TypeReg {
 		return out.Add(h, nil)
 	}
-	h.Size = it.Size
 	if it.from == nil {
 		return out.Add(h, bytes.NewReader(it.data))
 	}

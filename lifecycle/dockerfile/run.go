@@ -311,10 +311,11 @@ func (b *builder) packUpper(ctx context.Context, n *node, r *running, dirs *snap
 	go func() {
 		defer close(done)
 		defer packed()
-		out.layer, out.err = dirs.Diff(ctx, b.Store, snapshot.DiffOptions{UID: r.ids.uid, GID: r.ids.gid,
+		var list listed
+		out.layer, out.err = dirs.Diff(ctx, b.Store, snapshot.DiffOptions{UID: r.ids.uid, GID: r.ids.gid, Each: list.begin,
 			LayerOptions: store.LayerOptions{Need: store.Blob, Compression: b.Compression}})
 		if out.err == nil {
-			out.err = n.remember(out.layer)
+			out.err = errors.Join(list.keep(b, out.layer), n.remember(out.layer))
 		}
 	}()
 	b.onClose(func() { <-done })

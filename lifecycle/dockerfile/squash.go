@@ -89,9 +89,9 @@ func (s *squashed) entry(ctx context.Context, out *archive.Writer, f *listing.Fo
 		}
 		links[file] = f.Name
 	}
-	e := f.Entry
-	e.SameAs = "" // what it was a link to may be gone
-	return writeItem(ctx, out, &item{Entry: e, from: s.rootfs, src: &f.Entry})
+	it := &item{Entry: f.Entry, from: s.rootfs, src: &f.Entry}
+	it.SameAs = "" // what it was a link to may be gone
+	return writeItem(ctx, out, it, it.header())
 }
 
 // markers are the names of the whiteouts and opaque markers that the layer needs.

@@ -88,44 +88,67 @@ func Read(r io.Reader) (*Listing, error) {
 	return l, nil
 }
 
+// Add notes an entry of a layer that is being written, in the order of the stream; digest is the sha256 of a regular
+// file's content, in hex. Over or Read's result must not have seen the listing yet.
+func (l *Listing) Add(h *tar.Header, digest string) error {
+	e, err := l.entry(h)
+	if e == nil || err != nil {
+		return err
+	}
+	if e.Type == tar.TypeReg {
+		e.Size, e.Digest = h.Size, digest
+	}
+	l.Entries = append(l.Entries, *e)
+	return nil
+}
+
 // Clean gives a name as listings have it: no leading slash, no dot elements.
 func Clean(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
 
 func (l *Listing) add(h *tar.Header, content io.Reader) error {
+	e, err := l.entry(h)
+	if e == nil || err != nil {
+		return err
+	}
+	if e.Type == tar.TypeReg {
+		sum := sha256.New()
+		if e.Size, err = io.Copy(sum, content); err != nil {
+			return err
+		}
+		e.Digest = hex.EncodeToString(sum.Sum(nil))
+	}
+	l.Entries = append(l.Entries, *e)
+	return nil
+}
+
+// entry makes an entry of a header, apart from the content; nil when it only says what is gone.
+func (l *Listing) entry(h *tar.Header) (*Entry, error) {
 	name := Clean(h.Name)
 	dir, base := path.Split(name)
 	switch {
 	case base == ".wh..wh..opq":
 		l.Opaque = append(l.Opaque, strings.TrimSuffix(dir, "/"))
-		return nil
+		return nil, nil
 	case strings.HasPrefix(base, ".wh..wh."):
-		return nil // aufs's own
+		return nil, nil // aufs's own
 	case strings.HasPrefix(base, ".wh."):
 		l.Gone = append(l.Gone, dir+strings.TrimPrefix(base, ".wh."))
-		return nil
+		return nil, nil
 	}
-	e := Entry{
+	e := &Entry{
 		Name: name, Type: h.Typeflag, Mode: h.Mode & 0o7777, UID: h.Uid, GID: h.Gid,
 		Major: h.Devmajor, Minor: h.Devminor, Xattrs: xattrs(h.PAXRecords),
 	}
 	switch h.Typeflag {
-	case tar.TypeReg:
-		sum := sha256.New()
-		n, err := io.Copy(sum, content)
-		if err != nil {
-			return err
-		}
-		e.Size, e.Digest = n, hex.EncodeToString(sum.Sum(nil))
 	case tar.TypeSymlink:
 		e.Link = h.Linkname
 	case tar.TypeLink:
 		e.SameAs = Clean(h.Linkname)
-	case tar.TypeDir, tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+	case tar.TypeReg, tar.TypeDir, tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 	default:
-		return fmt.Errorf("an entry of type %q has no place in a layer", h.Typeflag)
+		return nil, fmt.Errorf("an entry of type %q has no place in a layer", h.Typeflag)
 	}
-	l.Entries = append(l.Entries, e)
-	return nil
+	return e, nil
 }
 
 func xattrs(records map[string]string) map[string]string {

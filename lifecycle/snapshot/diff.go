@@ -27,6 +27,9 @@ type DiffOptions struct {
 	UID, GID int
 	// Skip, when set, leaves out paths (relative, with slashes) and what is below them: mount points, for example.
 	Skip func(rel string) bool
+	// Each, when set, is called at the start of every reading; what it gives learns of the layer's entries, see
+	// archive.Writer.
+	Each func() func(h *tar.Header, digest string)
 }
 
 // Diff makes a layer of what has changed: see the package's documentation. It reads the upper directory each time the
@@ -42,7 +45,7 @@ func (r *Rootfs) Diff(ctx context.Context, st *store.Store, o DiffOptions) (v1.L
 	}
 	upper, lower := r.Upper, r.Lower
 	l, err := st.Layer(ctx, func(ctx context.Context, w io.Writer) error {
-		d := &differ{owners: owners, skip: o.Skip, opaque: isOpaque}
+		d := &differ{owners: owners, skip: o.Skip, opaque: isOpaque, each: o.Each}
 		return d.write(ctx, w, upper, &stacked{owners: owners, dirs: lower})
 	}, o.LayerOptions)
 	if err != nil {
@@ -75,6 +78,7 @@ type differ struct {
 	w      *archive.Writer
 	owners owners
 	skip   func(rel string) bool
+	each   func() func(h *tar.Header, digest string)
 	// opaque tells of a directory whether what is not in it, or below it, is gone. In others only whiteouts say so.
 	opaque func(f *archive.File) (bool, error)
 	links  map[inode]string // files with several names, by the first of them
@@ -98,6 +102,9 @@ type frame struct {
 // write writes the tar stream of a directory's changes.
 func (d *differ) write(ctx context.Context, w io.Writer, dir string, was before) error {
 	d.ctx, d.w, d.links, d.frames = ctx, archive.NewWriter(w), map[inode]string{}, nil
+	if d.each != nil {
+		d.w.Each = d.each()
+	}
 	err := archive.Walk(ctx, dir, func(f *archive.File) error {
 		if f.Rel == "" {
 			return d.push(f, nil, was)
