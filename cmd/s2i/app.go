@@ -38,7 +38,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Flags:          append(globalFlags(), registryFlags()...),
 		Commands: []*cli.Command{
 			buildCommand(), runCommand(), detectCommand(), planCommand(), explainCommand(), inspectCommand(),
-			imagesCommand(), pushCommand(), pullCommand(), saveCommand(), loadCommand(), tagCommand(), removeCommand(),
+			imagesCommand(), pushCommand(), pullCommand(), saveCommand(), loadCommand(), exportCommand(), tagCommand(), removeCommand(),
 			pruneCommand(), rebaseCommand(), manifestCommand(), stackCommand(), lifecycleCommand(), completionCommand(), completeCommand(), versionCommand(),
 		},
 	}

@@ -22,8 +22,8 @@ import (
 func buildCommand() *cli.Command {
 	return &cli.Command{
 		Name: "build", Usage: "turn a source tree into an image", ArgsUsage: "[SRC]",
-		Description: `SRC is a directory (default: the current one), a git URL with an optional #ref:subdir, a tar or zip file
-or URL, or - for an archive on standard input.
+		Description: `SRC is a directory (default: the current one), a git URL with an optional #ref:subdir or
+?ref=REF&subdir=DIR, a tar or zip file or URL (also s3:// and gs://), or - for an archive on standard input.
 
 A name with a registry host is pushed; a bare name stays in the local store.
 
@@ -32,6 +32,8 @@ Examples:
    s2i build ./src -t registry.example.com/team/app:1
    s2i build https://example.com/team/app.git#main:service -t app:1 -t oci:./layout -t docker-archive:app.tar
    git archive HEAD | s2i build - -t app:1
+   s2i build -f Dockerfile . -t app:1 --build-arg VERSION=2 --secret id=token,env=TOKEN
+   s2i build --check .
    s2i build --smoke -t registry.example.com/team/app:1`,
 		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), kanikoFlags(), cacheFlags(), sandboxFlags()),
 		Action: withTools(buildImage),
@@ -75,7 +77,7 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 	if err != nil {
 		return err
 	}
-	if err := writeResults(c, result, time.Since(started)); err != nil {
+	if err := errors.Join(writeResults(c, result, time.Since(started)), writeOutputs(ctx, c, result)); err != nil {
 		return err
 	}
 	return printPublished(c, result.Published)

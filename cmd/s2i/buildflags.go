@@ -8,6 +8,7 @@ import (
 func resultFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "where the image goes: `REF` is host/repo:tag, name:tag (local), oci:DIR, docker-archive:FILE, oci-archive:FILE or docker-daemon:NAME; repeatable"},
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the image's files into a `DIR`; or as docker has it: type=local, tar, oci or docker with dest=FILE, type=image with name=REF; repeatable"},
 		&cli.StringFlag{Name: "digest-file", Usage: "write the image's digest to `FILE`"},
 		&cli.StringFlag{Name: "iidfile", Usage: "write the image ID to `FILE`"},
 		&cli.StringFlag{Name: "metadata-file", Usage: "write what was built, as JSON, to `FILE`"},

@@ -85,6 +85,10 @@ func (x *contexts) close() {
 // open opens the build context, the Dockerfile, and the named contexts. dir is the build context when it is known
 // already.
 func (x *contexts) open(ctx context.Context, dir place) error {
+	var err error
+	if x.o.SSH, err = x.agents(x.c.StringSlice("ssh")); err != nil {
+		return err
+	}
 	x.o.Git = x.repository
 	if dir.dir == "" {
 		src, err := sourceArg(x.c)

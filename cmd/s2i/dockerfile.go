@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -32,7 +31,7 @@ func dockerfileFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "pull", Usage: "take base images from their registries, also those that the local store has"},
 		&cli.StringFlag{Name: "run-ca", Usage: "a `FILE` of certificates that RUN finds at /etc/ssl/certs/ca-certificates.crt and that reaches no layer, for a company's own authority", EnvVars: []string{"S2I_RUN_CA"}},
 		&cli.StringSliceFlag{Name: "add-host", Usage: "a line for /etc/hosts while the Dockerfile is built, `NAME:ADDRESS`; repeatable"},
-		&cli.StringSliceFlag{Name: "ssh", Usage: "an ssh agent for the Dockerfile: `default` or NAME=SOCKET; repeatable"},
+		&cli.StringSliceFlag{Name: "ssh", Usage: "an ssh agent for the Dockerfile: `default`, NAME=SOCKET, or NAME=FILE with a private key; repeatable"},
 		&cli.StringSliceFlag{Name: "annotation", Usage: "an annotation of the manifest, `NAME=VALUE`, or index:NAME=VALUE, manifest-descriptor:…, manifest[linux/arm64]:…; repeatable"},
 		&cli.StringSliceFlag{Name: "no-cache-filter", Usage: "build this `STAGE` of the Dockerfile anew; repeatable"},
 	}
@@ -126,7 +125,7 @@ func buildDockerfile(ctx context.Context, c *cli.Context, t *tools, dir place) e
 	if err := publishCaches(ctx, t, caches, built[0].Caches); err != nil {
 		return err
 	}
-	if err := writeResults(c, result, time.Since(started)); err != nil {
+	if err := errors.Join(writeResults(c, result, time.Since(started)), writeOutputs(ctx, c, result)); err != nil {
 		return err
 	}
 	return printPublished(c, result.Published)
@@ -160,9 +159,6 @@ func dockerfileOptions(c *cli.Context, t *tools) (o dockerfile.Options, err erro
 		}
 	}
 	if o.Hosts, err = hosts(c.StringSlice("add-host")); err != nil {
-		return o, err
-	}
-	if o.SSH, err = agents(c.StringSlice("ssh")); err != nil {
 		return o, err
 	}
 	o.Sandbox, err = dockerfileSandbox(c.Context, c, t)
@@ -200,20 +196,6 @@ func hosts(flags []string) (map[string]string, error) {
 			return nil, usageError("--add-host %s is not NAME:ADDRESS", f)
 		}
 		out[name] = strings.Trim(address, "[]")
-	}
-	return out, nil
-}
-
-func agents(flags []string) (map[string]string, error) {
-	out := map[string]string{}
-	for _, f := range flags {
-		name, socket, ok := strings.Cut(f, "=")
-		if !ok {
-			if socket = os.Getenv("SSH_AUTH_SOCK"); socket == "" {
-				return nil, usageError("--ssh %s: there is no agent: SSH_AUTH_SOCK is not set", f)
-			}
-		}
-		out[name] = socket
 	}
 	return out, nil
 }

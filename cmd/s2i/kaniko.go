@@ -42,7 +42,7 @@ func kanikoFlags() []cli.Flag {
 }
 
 func kanikoSwitches() []string {
-	return []string{"insecure", "insecure-pull", "skip-tls-verify", "skip-tls-verify-pull", "reproducible", "single-snapshot",
+	return []string{"insecure", "insecure-pull", "skip-tls-verify", "skip-tls-verify-pull", "reproducible",
 		"push-ignore-immutable-tag-errors", "skip-push-permission-check"}
 }
 
@@ -69,7 +69,7 @@ func kanikoArgs(args []string) []string {
 	return out
 }
 
-// translate sets our flags to what Kaniko's say.
+// translate sets our flags to what Kaniko's, and docker's --output, say.
 func translate(ctx context.Context, c *cli.Context) error {
 	set := map[string][]string{}
 	if !c.Bool("no-push") {
@@ -85,14 +85,16 @@ func translate(ctx context.Context, c *cli.Context) error {
 	if dir := c.String("oci-layout-path"); dir != "" {
 		set["tag"] = append(set["tag"], "oci:"+dir)
 	}
+	_, refs, err := outputs(c.StringSlice("output"))
+	if err != nil {
+		return err
+	}
+	set["tag"] = append(set["tag"], refs...)
 	if p := c.String("custom-platform"); p != "" {
 		set["platform"] = []string{p}
 	}
 	if c.Bool("reproducible") && !c.IsSet("creation-time") {
 		set["creation-time"] = []string{"0"}
-	}
-	if c.Bool("single-snapshot") {
-		set["squash"] = []string{"true"}
 	}
 	for flag, values := range set {
 		for _, v := range values {

@@ -31,7 +31,7 @@ func (r *Report) Write(w io.Writer) error {
 }
 
 // excerpt writes the lines around an instruction, with a mark at its own.
-func (f Finding) excerpt(w io.Writer, lines []string) {
+func (f Finding) excerpt(w *bytes.Buffer, lines []string) {
 	if len(f.Where) == 0 {
 		return
 	}
@@ -42,6 +42,6 @@ func (f Finding) excerpt(w io.Writer, lines []string) {
 		if n >= first && n <= last {
 			mark = ">>>"
 		}
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%6d | %s %s", n, mark, lines[n-1]), " \t\r"))
+		w.WriteString(strings.TrimRight(fmt.Sprintf("%6d | %s %s", n, mark, lines[n-1]), " \t\r") + "\n")
 	}
 }
