@@ -142,8 +142,11 @@ func pnpmMajors(lockfileVersion string) string {
 	case major == "6":
 		return "8"
 	}
-	return ">=9 <12"
+	return newestPnpm
 }
+
+// newestPnpm are the versions that read the newest lock files.
+const newestPnpm = ">=9 <12"
 
 // exact tells whether a constraint is one version.
 var exact = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+([-+].*)?$`)
@@ -157,7 +160,8 @@ func (m *manager) refinePnpm(p *project) error {
 		return err
 	}
 	majors := pnpmMajors(yamlValue(data[:min(len(data), 4096)], "lockfileVersion"))
-	if m.Version.Value == "" {
+	// A range such as ">=8" does not say that the newest version reads an old lock file.
+	if m.Version.Value == "" || majors != newestPnpm {
 		m.Version = kit.Constraint{Value: majors, Source: m.Lock + ":1"}
 	}
 	return nil

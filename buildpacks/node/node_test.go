@@ -51,6 +51,8 @@ func TestManager(t *testing.T) {
 			"pnpm >=9 <12 pnpm-lock.yaml:1 pnpm-lock.yaml"},
 		{"pnpm 8", files{"package.json": plain, "pnpm-lock.yaml": "lockfileVersion: '6.1'\n"},
 			"pnpm 8 pnpm-lock.yaml:1 pnpm-lock.yaml"},
+		{"pnpm 8, by the lock", files{"package.json": with(`"engines": {"pnpm": ">=8"}`),
+			"pnpm-lock.yaml": "lockfileVersion: '6.0'\n"}, "pnpm 8 pnpm-lock.yaml:1 pnpm-lock.yaml"},
 		{"pnpm 7", files{"package.json": plain, "pnpm-lock.yaml": "lockfileVersion: 5.4\n"},
 			"pnpm 7 pnpm-lock.yaml:1 pnpm-lock.yaml"},
 		{"pnpm 6", files{"package.json": plain, "pnpm-lock.yaml": "lockfileVersion: 5.3\n"},
