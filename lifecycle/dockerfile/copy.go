@@ -313,7 +313,7 @@ func (b *builder) makeDir(ctx context.Context, n *node, dir, user string) (made,
 	}
 	p := &placement{target: image.View, items: map[string]*item{}}
 	if user != "" {
-		owner, err := image.user(ctx, user, false)
+		owner, err := image.user(ctx, user, true)
 		if err != nil {
 			return made{}, err
 		}
