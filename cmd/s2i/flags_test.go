@@ -101,6 +101,9 @@ func TestCommands(t *testing.T) {
 				t.Errorf("%s: usage %q", name, c.Usage)
 			}
 			for _, f := range c.Flags {
+				if v, ok := f.(cli.VisibleFlag); ok && !v.IsVisible() {
+					continue
+				}
 				if doc, ok := f.(cli.DocGenerationFlag); !ok || doc.GetUsage() == "" {
 					t.Errorf("%s: flag %s is not described", name, f.Names()[0])
 				}

@@ -109,6 +109,9 @@ func translate(ctx context.Context, c *cli.Context) error {
 			progress.Warn(ctx, "--%s has no effect: nothing is built in place here", flag)
 		}
 	}
+	if c.Bool("push-ignore-immutable-tag-errors") {
+		progress.Warn(ctx, "--push-ignore-immutable-tag-errors has no effect: a tag that the registry does not change is an error")
+	}
 	if c.IsSet("compression-level") {
 		progress.Warn(ctx, "--compression-level has no effect: the level is fixed, so that layers are the same everywhere")
 	}

@@ -29,7 +29,7 @@ func outputs(values []string) (files []output, refs []string, err error) {
 		if value == "-" {
 			kind = "tar"
 		} else if strings.Contains(value, "=") {
-			kind, fields = "", map[string]string{}
+			fields = map[string]string{}
 			for part := range strings.SplitSeq(value, ",") {
 				key, text, _ := strings.Cut(part, "=")
 				fields[key] = text

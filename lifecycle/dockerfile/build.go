@@ -174,6 +174,7 @@ func newBuilder(o Options, w *work, platform lifecycle.Target, target int) (*bui
 	if err := b.globals(); err != nil {
 		return nil, err
 	}
+	b.override()
 	return b, b.plan(target)
 }
 

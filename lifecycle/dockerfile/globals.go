@@ -2,7 +2,10 @@ package dockerfile
 
 import (
 	"cmp"
+	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
@@ -32,6 +35,23 @@ func (b *builder) globals() error {
 			}
 		}
 	}
+	return b.epoch()
+}
+
+// epoch takes the image's time of creation from the argument for it, unless the caller has said one.
+func (b *builder) epoch() error {
+	const arg = "SOURCE_DATE_EPOCH"
+	declared, _ := b.args.Get(arg)
+	value := cmp.Or(b.Args[arg], declared)
+	b.use(arg)
+	if value == "" || !b.Created.IsZero() {
+		return nil
+	}
+	seconds, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return fmt.Errorf("%s: %s is %q, and only seconds since 1970 are supported", b.File.Name, arg, value)
+	}
+	b.Created = time.Unix(seconds, 0).UTC()
 	return nil
 }
 

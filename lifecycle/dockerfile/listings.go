@@ -80,7 +80,7 @@ func (l *listedLayer) Uncompressed() (io.ReadCloser, error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		diffID, err := l.Layer.DiffID()
+		diffID, err := l.DiffID()
 		if err == nil {
 			var list *listing.Listing
 			if list, err = listLayer(pr, diffID); err == nil {

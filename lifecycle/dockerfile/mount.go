@@ -9,7 +9,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -37,11 +36,10 @@ func (s *stage) mount(ctx context.Context, st *state, m *instructions.Mount) (*m
 	case instructions.MountTypeBind:
 		one.key = []any{"bind", one.target, m.ReadOnly}
 	case instructions.MountTypeCache:
+		one.key = []any{"cache", one.target, m.ReadOnly, m.UID, m.GID, m.Mode}
 		if m.From == "" {
-			one.key = []any{"cache", one.target, m.ReadOnly, m.UID, m.GID, m.Mode}
 			return one, nil
 		}
-		one.key = []any{"cache", one.target, m.ReadOnly, m.UID, m.GID, m.Mode}
 	case instructions.MountTypeTmpfs:
 		one.key = []any{"tmpfs", one.target}
 		return one, nil
@@ -290,26 +288,4 @@ func (m *mounting) private(data []byte, one *mount) (string, error) {
 		}
 	}
 	return file, os.Chmod(file, os.FileMode(value(one.Mode, 0o400)))
-}
-
-// agent mounts the socket of an ssh agent.
-func (m *mounting) agent(one *mount, i int) error {
-	id := one.CacheID
-	if id == "" {
-		id = "default"
-	}
-	socket, ok := m.b.SSH[id]
-	if !ok {
-		if one.Required {
-			return fmt.Errorf("the build was not given the ssh agent %q: --ssh %s", id, id)
-		}
-		return nil
-	}
-	target := one.target
-	if target == "" {
-		target = "/run/buildkit/ssh_agent." + strconv.Itoa(i)
-	}
-	m.mounts = append(m.mounts, sandbox.Mount{Source: socket, Target: target})
-	m.env = append(m.env, "SSH_AUTH_SOCK="+target)
-	return nil
 }

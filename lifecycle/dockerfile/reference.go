@@ -12,7 +12,11 @@ import (
 
 // reference says where an image is that a Dockerfile names.
 func (b *builder) reference(text string) (image.Ref, error) {
-	if c, ok := b.context(text); ok && c.Dir == nil {
+	if c, ok := b.context(text); ok {
+		if c.Dir != nil {
+			return image.Ref{}, fmt.Errorf("the build context %s is a directory, and an image is needed here; "+
+				"COPY --from=%s takes its files", text, text)
+		}
 		return c.Image, nil
 	}
 	ref, err := image.Parse(text)
@@ -42,6 +46,26 @@ func (b *builder) context(text string) (NamedContext, bool) {
 		c, ok = b.Contexts[text+":latest"]
 	}
 	return c, ok
+}
+
+// scratch tells whether a name stands for the image without anything, by itself or as a named context.
+func (b *builder) scratch(name string) bool {
+	c, ok := b.context(name)
+	if !ok {
+		return name == "scratch"
+	}
+	return c.Dir == nil && c.Opened == nil && c.Image == image.Ref{Kind: image.Local, Name: "scratch"}
+}
+
+// override makes stages nameless that have the name of a named context: the context is what the name means.
+func (b *builder) override() {
+	for i := range b.File.Stages {
+		if name := b.File.Stages[i].Name; name != "" {
+			if _, ok := b.context(name); ok {
+				b.File.Stages[i].Name = ""
+			}
+		}
+	}
 }
 
 func layersOf(l ...v1.Layer) []v1.Layer { return l }

@@ -172,7 +172,7 @@ func (s *stage) begin(ctx context.Context) (*state, error) {
 		}
 		return below.clone(), nil
 	}
-	if base == "scratch" {
+	if s.b.scratch(base) {
 		st := &state{platform: platform}
 		st.config.OS, st.config.Architecture, st.config.Variant = platform.OS, platform.Arch, platform.Variant
 		st.addPath()

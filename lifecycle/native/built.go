@@ -63,7 +63,7 @@ func machineOf(f *archive.File) (elf.Machine, error) {
 	defer file.Close()
 	var head [20]byte
 	if _, err := file.ReadAt(head[:], 0); err != nil || string(head[:4]) != elf.ELFMAG {
-		return elf.EM_NONE, nil //nolint:nilerr // too short for machine code
+		return elf.EM_NONE, nil // also when it is too short for machine code
 	}
 	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
 		return elf.Machine(uint16(head[18])<<8 | uint16(head[19])), nil
