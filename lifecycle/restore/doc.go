@@ -12,6 +12,6 @@
 //
 // A restored <layer>.toml has no [types]: the buildpack decides anew. store.toml always comes back.
 //
-// A Cache is one of: Dir (ours: layers are directories that are moved, never copied), Volume (the reference
-// lifecycle's -cache-dir) and Image (its -cache-image).
+// The cache is Dir: its layers are directories that are moved, never copied. The reference lifecycle's caches of tar
+// files and in images are not supported.
 package restore
