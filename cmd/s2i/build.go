@@ -34,6 +34,7 @@ Examples:
    git archive HEAD | s2i build - -t app:1
    s2i build -f Dockerfile . -t app:1 --build-arg VERSION=2 --secret id=token,env=TOKEN
    s2i build --check .
+   s2i build --call outline --target service .
    s2i build --smoke -t registry.example.com/team/app:1`,
 		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), kanikoFlags(), cacheFlags(), sandboxFlags()),
 		Action: withTools(buildImage),
@@ -45,12 +46,16 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 	if err := translate(ctx, c); err != nil {
 		return err
 	}
-	is, err := wantsDockerfile(c)
+	asked, err := readCall(c)
 	if err != nil {
 		return err
 	}
-	if c.Bool("check") {
-		return checkDockerfile(ctx, c, t)
+	is, err := wantsDockerfile(c, asked.method != "")
+	if err != nil {
+		return err
+	}
+	if asked.method != "" {
+		return asked.answer(ctx, c, t)
 	}
 	if is {
 		return buildDockerfile(ctx, c, t, place{})

@@ -232,9 +232,9 @@ func readDockerfile(ctx context.Context, c *cli.Context, dir place) (*dockerfile
 		return nil, nil, err
 	}
 	file, err := dockerfile.Parse(found.name, found.text)
-	if err != nil && c.Bool("check") {
+	if asked, callErr := readCall(c); err != nil && callErr == nil && asked.method == "check" {
 		report, _ := check.Run(ctx, found.text, check.Options{Name: found.name}) // what stands before the error
-		return nil, nil, errorsFirst(c, report, usageError("%w", err))
+		return nil, nil, asked.errorsFirst(c, report, usageError("%w", err))
 	}
 	if err != nil {
 		return nil, nil, usageError("%w", err)

@@ -22,7 +22,8 @@ func dockerfileFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "file", Aliases: []string{"f", "dockerfile"}, Usage: "build this Dockerfile: a `FILE`, a URL, or - for standard input, instead of detecting a language"},
 		&cli.StringFlag{Name: "strategy", Value: "auto", Usage: "how to build: `auto`, buildpacks or dockerfile"},
-		&cli.BoolFlag{Name: "check", Usage: "hold the Dockerfile against the build checks instead of building it; fails when one is violated"},
+		&cli.BoolFlag{Name: "check", Usage: "hold the Dockerfile against the build checks instead of building it; fails when one is violated; short for --call check"},
+		&cli.StringFlag{Name: "call", Value: "build", Usage: "what to do with the Dockerfile: `build` it; check it; outline: print what its target can be given; targets: print its stages; with ,format=json as docker prints it"},
 		&cli.StringFlag{Name: "target", Usage: "the `STAGE` of the Dockerfile to build"},
 		&cli.StringSliceFlag{Name: "build-arg-file", Usage: "read build arguments from `FILE`, NAME=VALUE by line; repeatable"},
 		&cli.StringSliceFlag{Name: "build-arg", Usage: "a build argument of the Dockerfile, `NAME=VALUE`, or NAME to pass on the current value; repeatable"},
@@ -37,16 +38,16 @@ func dockerfileFlags() []cli.Flag {
 	}
 }
 
-// wantsDockerfile tells whether the flags ask for a Dockerfile.
-func wantsDockerfile(c *cli.Context) (bool, error) {
+// wantsDockerfile tells whether the flags ask for a Dockerfile: to be built, or to answer --call.
+func wantsDockerfile(c *cli.Context, asked bool) (bool, error) {
 	switch s := c.String("strategy"); s {
 	case "dockerfile":
 		return true, nil
 	case "auto":
-		return c.IsSet("file") || c.Bool("check"), nil
+		return c.IsSet("file") || asked, nil
 	case "buildpacks":
-		if c.IsSet("file") || c.Bool("check") {
-			return false, usageError("--file and --check are for --strategy dockerfile")
+		if c.IsSet("file") || asked {
+			return false, usageError("--file, --check and --call are for --strategy dockerfile")
 		}
 		return false, nil
 	default:
