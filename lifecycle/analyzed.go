@@ -92,9 +92,6 @@ func ReadRun(path string) (RunFile, error) {
 	return in.RunFile, nil
 }
 
-// WriteRun writes run.toml.
-func WriteRun(path string, f RunFile) error { return writeTOML(path, f) }
-
 // Report is report.toml (platform §report.toml).
 type Report struct {
 	Build BuildReport `toml:"build,omitempty"`
@@ -110,13 +107,6 @@ type ImageReport struct {
 	ImageID      string   `toml:"image-id,omitempty"`
 	Digest       string   `toml:"digest,omitempty"`
 	ManifestSize int64    `toml:"manifest-size,omitzero"`
-}
-
-// ReadReport reads report.toml.
-func ReadReport(path string) (Report, error) {
-	var r Report
-	_, err := readTOML(path, &r)
-	return r, err
 }
 
 // WriteReport writes report.toml.

@@ -95,16 +95,6 @@ func CheckBuildpackAPI(who, s string) (API, error) {
 	return a, nil
 }
 
-// CheckGroupAPIs checks the Buildpack API of every element, before any of them is run.
-func CheckGroupAPIs(elements ...GroupElement) error {
-	for _, e := range elements {
-		if _, err := CheckBuildpackAPI(e.String(), e.API); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // DefaultExecEnv is the execution environment when the platform names none.
 const DefaultExecEnv = "production"
 

@@ -209,17 +209,3 @@ func (b Buildpack) check() error {
 	}
 	return b.Order.check()
 }
-
-// WriteBuildpack writes buildpack.toml or extension.toml.
-func WriteBuildpack(path string, b Buildpack) error {
-	out := buildpackFile{API: b.API, Stacks: b.Stacks, Order: b.Order, Metadata: b.Metadata}
-	if b.IsExtension() {
-		out.Extension = &b.Extension
-	} else {
-		out.Info = &b.Info
-	}
-	for _, t := range b.Targets {
-		out.Targets = append(out.Targets, targetFile{OS: t.OS, Arch: t.Arch, Variant: t.Variant, Distros: t.Distros})
-	}
-	return writeTOML(path, out)
-}

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -62,6 +63,16 @@ func TestReadLaunchByAPI(t *testing.T) {
 	}
 }
 
+func TestReadLaunchLabels(t *testing.T) {
+	got, err := ReadLaunch(file(t, "launch.toml", "[[labels]]\nkey=\"k\"\nvalue=\"v\"\n[[slices]]\npaths=[\"a/*\"]\n"), API{0, 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(LaunchTOML{Labels: []Label{{"k", "v"}}, Slices: []Slice{{[]string{"a/*"}}}}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func with(p Process, f func(*Process)) Process {
 	f(&p)
 	return p
@@ -109,20 +120,29 @@ func TestReadBuildPlanVersions(t *testing.T) {
 
 func TestReadBuildpack(t *testing.T) {
 	head := "api=\"0.10\"\n[buildpack]\nid=\"a/b\"\nversion=\"1\"\n"
-	b, err := ReadBuildpack(file(t, "buildpack.toml", head+
-		"[[buildpack.exec-env]]\nname=\"test\"\n[[targets]]\nos=\"linux\"\narch-variant=\"v8\"\n"+
-		"[[order]]\n[[order.group]]\nid=\"c\"\nversion=\"2\"\noptional=true\n"))
-	if err != nil {
-		t.Fatal(err)
+	path := file(t, "buildpack.toml", head+"name=\"A\"\nclear-env=true\nsbom-formats=[\"f\"]\n"+
+		"[[buildpack.exec-env]]\nname=\"test\"\n[[buildpack.licenses]]\ntype=\"MIT\"\n[[stacks]]\nid=\"*\"\n"+
+		"[[targets]]\nos=\"linux\"\narch-variant=\"v8\"\n[[targets.distros]]\nname=\"debian\"\nversion=\"13\"\n"+
+		"[[order]]\n[[order.group]]\nid=\"c\"\nversion=\"2\"\noptional=true\n[metadata]\nk=\"v\"\n")
+	want := Buildpack{
+		API: "0.10", Info: BuildpackInfo{ID: "a/b", Version: "1", Name: "A", ClearEnv: true, SBOMFormats: []string{"f"},
+			ExecEnv: ExecEnvs{"test"}, Licenses: []License{{Type: "MIT"}}},
+		Stacks: []StackID{{ID: "*"}}, Targets: []Target{{OS: "linux", Variant: "v8", Distros: []Distro{{"debian", "13"}}}},
+		Order: Order{{Elements: []GroupElement{{ID: "c", Version: "2", Optional: true}}}}, Dir: filepath.Dir(path),
+		Metadata: map[string]any{"k": "v"},
 	}
-	if d := cmp.Diff(ExecEnvs{"test"}, b.Info.ExecEnv); d != "" {
-		t.Error(d)
+	for _, from := range []string{path, filepath.Dir(path)} {
+		got, err := ReadBuildpack(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", from, d)
+		}
 	}
-	if d := cmp.Diff([]Target{{OS: "linux", Variant: "v8"}}, b.Targets); d != "" {
-		t.Error(d)
-	}
-	if d := cmp.Diff(Order{{Elements: []GroupElement{{ID: "c", Version: "2", Optional: true}}}}, b.Order); d != "" {
-		t.Error(d)
+	ext, err := ReadBuildpack(file(t, "extension.toml", "api=\"0.10\"\n[extension]\nid=\"x\"\nversion=\"1\"\n"))
+	if err != nil || !ext.IsExtension() || ext.About().ID != "x" {
+		t.Errorf("the extension is read as %+v, %v", ext, err)
 	}
 	for content, part := range map[string]string{
 		"":                        "has no id",

@@ -28,7 +28,7 @@ version = "2"
 api = "0.10"
 `)
 	form(t, "order.toml", OrderFile{Order: Order{{[]GroupElement{{ID: "a", Version: "1", Optional: true}}}},
-		Extensions: Order{{[]GroupElement{{ID: "x", Version: "2"}}}}}, WriteOrder, ReadOrder, `
+		Extensions: Order{{[]GroupElement{{ID: "x", Version: "2"}}}}}, encode, ReadOrder, `
 [[order]]
 
 [[order.group]]
@@ -147,20 +147,20 @@ exec-env = ["test"]
 paths = ["s/*"]
 `)
 	form(t, "report.toml", Report{Image: ImageReport{Tags: []string{"t"}, ImageID: "i", Digest: "d", ManifestSize: 7}},
-		WriteReport, ReadReport, `
+		WriteReport, decode, `
 [image]
 tags = ["t"]
 image-id = "i"
 digest = "d"
 manifest-size = 7
 `)
-	form(t, "run.toml", RunFile{Images: []RunImageName{{Image: "r", Mirrors: []string{"m"}}}}, WriteRun, ReadRun, `
+	form(t, "run.toml", RunFile{Images: []RunImageName{{Image: "r", Mirrors: []string{"m"}}}}, encode, ReadRun, `
 [[images]]
 image = "r"
 mirrors = ["m"]
 `)
 	form(t, "project-metadata.toml", ProjectMetadata{Source: &ProjectSource{Type: "git",
-		Version: map[string]any{"commit": "c"}, Metadata: map[string]any{"k": "v"}}}, WriteProjectMetadata, ReadProjectMetadata, `
+		Version: map[string]any{"commit": "c"}, Metadata: map[string]any{"k": "v"}}}, encode, ReadProjectMetadata, `
 [source]
 type = "git"
 [source.version]

@@ -151,6 +151,3 @@ func ReadProjectMetadata(path string) (ProjectMetadata, error) {
 	_, err := readTOML(path, &m)
 	return m, err
 }
-
-// WriteProjectMetadata writes project-metadata.toml.
-func WriteProjectMetadata(path string, m ProjectMetadata) error { return writeTOML(path, m) }

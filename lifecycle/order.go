@@ -60,9 +60,6 @@ func ReadOrder(path string) (OrderFile, error) {
 	return f, nil
 }
 
-// WriteOrder writes order.toml.
-func WriteOrder(path string, f OrderFile) error { return writeTOML(path, f) }
-
 func (o Order) check() error {
 	for i, g := range o {
 		if err := checkElements(g.Elements); err != nil {

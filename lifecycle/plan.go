@@ -100,9 +100,6 @@ func (s PlanSections) check() error {
 	return nil
 }
 
-// WriteBuildPlan writes a build plan.
-func WriteBuildPlan(path string, p BuildPlan) error { return writeTOML(path, p) }
-
 // Plan is plan.toml (platform §plan.toml): the resolved requirements, each entry with who may provide it.
 type Plan struct {
 	Entries []PlanEntry `toml:"entries" json:"entries"`
@@ -165,13 +162,6 @@ func (p BuildpackPlan) Has(name string) bool {
 	return slices.ContainsFunc(p.Entries, func(r Require) bool { return r.Name == name })
 }
 
-// ReadBuildpackPlan reads the plan of one buildpack.
-func ReadBuildpackPlan(path string) (BuildpackPlan, error) {
-	var p BuildpackPlan
-	_, err := readTOML(path, &p)
-	return p, err
-}
-
 // WriteBuildpackPlan writes the plan of one buildpack.
 func WriteBuildpackPlan(path string, p BuildpackPlan) error { return writeTOML(path, p) }
 
@@ -200,6 +190,3 @@ func ReadBuildTOML(path string) (BuildTOML, error) {
 	}
 	return f, nil
 }
-
-// WriteBuildTOML writes build.toml.
-func WriteBuildTOML(path string, f BuildTOML) error { return writeTOML(path, f) }

@@ -159,16 +159,6 @@ func (p launchProcess) process(api API) (Process, error) {
 	return out, nil
 }
 
-// WriteLaunch writes launch.toml in the form of Buildpack API 0.9 and later.
-func WriteLaunch(path string, f LaunchTOML) error {
-	out := launchFile{Labels: f.Labels, Slices: f.Slices, BOM: f.BOM}
-	for _, p := range f.Processes {
-		out.Processes = append(out.Processes, launchProcess{Type: p.Type, Command: []string(p.Command), Args: p.Args,
-			Default: p.Default, WorkingDir: p.WorkingDir, ExecEnv: p.ExecEnv})
-	}
-	return writeTOML(path, out)
-}
-
 // CheckProcessType tells what is wrong with the name of a process type. It becomes a file name in the image.
 func CheckProcessType(s string) error {
 	if s == "" {

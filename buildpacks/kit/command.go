@@ -2,7 +2,6 @@ package kit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -150,15 +149,6 @@ func lookPath(name, path string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%w: it is not in the build image (PATH is %q)", exec.ErrNotFound, path)
-}
-
-// ExitCode gives the exit code of a failed command, or -1 when err is none.
-func ExitCode(err error) int {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.ExitCode()
-	}
-	return -1
 }
 
 // tailWriter keeps the last bytes written to it.

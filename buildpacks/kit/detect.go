@@ -16,15 +16,6 @@ func Fail(ctx libcnb.DetectContext, format string, a ...any) (libcnb.DetectResul
 	return libcnb.DetectResult{}, nil
 }
 
-// Pass ends detection with a match and one build plan that requires needs, in this order.
-func Pass(needs ...Need) libcnb.DetectResult {
-	plan := libcnb.BuildPlan{}
-	for _, n := range needs {
-		plan.Requires = append(plan.Requires, n.Require())
-	}
-	return libcnb.DetectResult{Pass: true, Plans: []libcnb.BuildPlan{plan}}
-}
-
 // Constraint is what a file of the app, or the user, says about a version.
 type Constraint struct {
 	// Value is the constraint as the ecosystem writes it: "1.24.3" in a go.mod, ">=20 <23" in a package.json.

@@ -12,7 +12,7 @@ import (
 
 // creatorPhase has the flags of all phases that it stands for.
 func creatorPhase() *cli.Command {
-	flags := []cli.Flag{appFlag(), layersFlag(), orderFlag(),
+	flags := []cli.Flag{appFlag(), layersFlag(), orderFlag(), systemFlag(),
 		&cli.BoolFlag{Name: "skip-restore", EnvVars: []string{"CNB_SKIP_RESTORE"}, Usage: "restore store.toml only"}}
 	for _, more := range [][]cli.Flag{platformFlags(), imageFlags(), exportFlags()} {
 		flags = append(flags, more...)

@@ -19,7 +19,7 @@ func detectorPhase() *cli.Command {
 		Name: "detector", Usage: "choose the buildpacks that build the app",
 		Flags: append([]cli.Flag{
 			appFlag(), layersFlag(), fileFlag("group", "CNB_GROUP_PATH"), fileFlag("plan", "CNB_PLAN_PATH"),
-			fileFlag("analyzed", "CNB_ANALYZED_PATH"), orderFlag(),
+			fileFlag("analyzed", "CNB_ANALYZED_PATH"), orderFlag(), systemFlag(),
 		}, append(platformFlags(), extensionFlags()...)...),
 		Action: asPhase(lifecycle.ExitDetect, func(c *cli.Context) error {
 			analyzed, err := lifecycle.ReadAnalyzed(phaseFile(c, "analyzed"))
@@ -48,6 +48,11 @@ func orderFlag() cli.Flag {
 	return &cli.StringFlag{Name: "order", EnvVars: []string{"CNB_ORDER_PATH"}, Usage: "the `FILE` order.toml (default: in the layers directory, else /cnb/order.toml)"}
 }
 
+// systemFlag is where the buildpacks are that every group begins and ends with.
+func systemFlag() cli.Flag {
+	return &cli.StringFlag{Name: "system", Value: "/cnb/system.toml", EnvVars: []string{"CNB_SYSTEM_PATH"}, Usage: "the `FILE` system.toml, which may be missing"}
+}
+
 // detectInPlace runs the detect phase on the buildpacks of this container.
 func detectInPlace(c *cli.Context, target lifecycle.Target) (*detect.Result, error) {
 	path := phaseFile(c, "order")
@@ -58,12 +63,16 @@ func detectInPlace(c *cli.Context, target lifecycle.Target) (*detect.Result, err
 	if err != nil {
 		return nil, err
 	}
+	system, err := lifecycle.ReadSystem(c.String("system"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	installed, err := installedModules(c)
 	if err != nil {
 		return nil, err
 	}
 	return detect.Run(c.Context, detect.Options{
-		Order: order.Order, Extensions: order.Extensions, Buildpacks: installed, Target: target, ExecEnv: c.String("exec-env"),
+		Order: system.Wrap(order.Order), Extensions: order.Extensions, Buildpacks: installed, Target: target, ExecEnv: c.String("exec-env"),
 		Detect: func(ctx context.Context, bp lifecycle.Buildpack) detect.Outcome {
 			return detect.Exec(ctx, bp, inPlace(c, target))
 		},

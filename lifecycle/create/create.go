@@ -144,13 +144,9 @@ type Result struct {
 	Group []lifecycle.GroupElement
 }
 
-// Run builds the app and publishes the image. Either every destination has it, or the error says which has not.
-func Run(ctx context.Context, o Options) (*Result, error) {
-	return RunAll(ctx, o, []lifecycle.Target{o.App.Target})
-}
-
-// RunAll builds the app for several platforms, one after the other, and publishes the index of the images.
-func RunAll(ctx context.Context, o Options, platforms []lifecycle.Target) (*Result, error) {
+// Run builds the app for each of the platforms, one after the other, and publishes the image, or the index of several.
+// Either every destination has it, or the error says which has not.
+func Run(ctx context.Context, o Options, platforms []lifecycle.Target) (*Result, error) {
 	result := &Result{Known: true}
 	var builds []*built
 	for _, p := range platforms {

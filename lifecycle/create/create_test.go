@@ -214,7 +214,7 @@ func (w *world) build(t *testing.T, content string) (*Result, error) {
 	if w.ctx == nil {
 		w.ctx = t.Context()
 	}
-	return Run(w.ctx, w.Options)
+	return Run(w.ctx, w.Options, []lifecycle.Target{w.App.Target})
 }
 
 func (w *world) mustBuild(t *testing.T, content string) *Result {

@@ -11,7 +11,6 @@ import (
 // Range is a set of versions as npm writes it: comparators, hyphen and x-ranges, ~ and ^, joined by spaces (and) and
 // "||" (or). Prereleases are never part of a range, except the exact one that it names.
 type Range struct {
-	text string
 	sets [][]comparator
 }
 
@@ -35,19 +34,16 @@ func ParseRange(text string) (*Range, error) {
 	if len(text) > maxRange {
 		return nil, fmt.Errorf("reading a version range: it is longer than %d bytes", maxRange)
 	}
-	r := &Range{text: strings.TrimSpace(text)}
+	r := &Range{}
 	for _, alt := range strings.Split(text, "||") {
 		set, err := parseSet(alt)
 		if err != nil {
-			return nil, fmt.Errorf("reading the version range %q: %w", r.text, err)
+			return nil, fmt.Errorf("reading the version range %q: %w", strings.TrimSpace(text), err)
 		}
 		r.sets = append(r.sets, set)
 	}
 	return r, nil
 }
-
-// String is the range as it was written.
-func (r *Range) String() string { return r.text }
 
 // Exact gives the version when the range names exactly one.
 func (r *Range) Exact() (string, bool) {
