@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"archive/tar"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -174,4 +175,14 @@ func TestDockerfileFromGit(t *testing.T) {
 	build = s2i("build", "--strategy", "dockerfile", address+"/app.git#main:part", "--build-arg", "ADDRESS="+address, "-t", "from-git:2")
 	build.env = []string{"GIT_TOKEN=git-t0ken"}
 	build.fails(t, 52, "Dockerfile:4: ADD "+address+"/files/x", "403")
+	// Neither are those of the home directory; a secret can be a whole header for one host.
+	host := strings.TrimPrefix(address, "http://")
+	netrc := filepath.Join(write(t, t.TempDir(), map[string]string{"netrc": "machine 127.0.0.1 login x password git-t0ken\n"}), "netrc")
+	build = s2i("build", "--strategy", "dockerfile", address+"/app.git#main:part", "--build-arg", "ADDRESS="+address, "-t", "from-git:2",
+		"--secret", "id=HTTP_AUTH_TOKEN_"+host+",env=MY_FILE")
+	build.env = []string{"NETRC=" + netrc, "MY_FILE=file-t0ken"}
+	build.fails(t, 52, "Dockerfile:5: ADD "+address+"/app.git?ref=v1", "authentication required")
+	build.args = append(build.args, "--secret", "id=GIT_AUTH_HEADER."+host+",env=MY_HEADER")
+	build.env = append(build.env, "MY_HEADER=Basic "+base64.StdEncoding.EncodeToString([]byte("x:git-t0ken")))
+	build.run(t)
 }

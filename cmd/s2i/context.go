@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,8 +99,9 @@ func (x *contexts) open(ctx context.Context, dir place) error {
 		lone := ""
 		if !x.c.IsSet("file") {
 			lone = "Dockerfile"
-		} else if src == "-" && x.c.String("file") == "-" {
-			return usageError("SRC and --file cannot both be standard input")
+		}
+		if err := oneStdin(x.c, src); err != nil {
+			return err
 		}
 		if dir, err = x.directory(ctx, src, lone); err != nil {
 			return err
@@ -122,6 +124,26 @@ func (x *contexts) open(ctx context.Context, dir place) error {
 		if x.o.Contexts[name], err = x.named(ctx, value); err != nil {
 			return fmt.Errorf("opening --build-context %s: %w", name, err)
 		}
+	}
+	return nil
+}
+
+// oneStdin refuses to read two things from standard input, where there can be only one.
+func oneStdin(c *cli.Context, src string) error {
+	var who []string
+	if src == "-" {
+		who = append(who, "SRC")
+	}
+	if c.String("file") == "-" {
+		who = append(who, "--file")
+	}
+	for _, flag := range c.StringSlice("build-context") {
+		if name, value, _ := strings.Cut(flag, "="); value == "-" {
+			who = append(who, "--build-context "+name)
+		}
+	}
+	if len(who) > 1 {
+		return usageError("%s cannot both be standard input: put one of them into a file", strings.Join(who, " and "))
 	}
 	return nil
 }
@@ -177,7 +199,7 @@ func (x *contexts) repository(ctx context.Context, ref string, keep bool) (dir, 
 		return "", "", nil, err
 	}
 	own := &contexts{c: x.c, t: x.t, o: x.o}
-	tree, err := own.fetch(ctx, ref, source.Options{KeepGit: keep, Getenv: x.environment(false)})
+	tree, err := own.fetch(ctx, ref, source.Options{KeepGit: keep, Getenv: x.environment(false), NoHelpers: true})
 	if err != nil {
 		return "", "", nil, err
 	}
@@ -187,16 +209,22 @@ func (x *contexts) repository(ctx context.Context, ref string, keep bool) (dir, 
 	return tree.Dir, commit, own.close, nil
 }
 
-// environment looks credentials up: the build's secrets GIT_AUTH_TOKEN and GIT_AUTH_TOKEN.HOST and, for what the user
-// names, those in the environment.
+// environment looks credentials up: the build's secrets GIT_AUTH_TOKEN and GIT_AUTH_HEADER, also with .HOST, and its
+// agent for ssh; and, for what the user names, those in the environment and in the home directory.
 func (x *contexts) environment(all bool) func(string) string {
 	return func(name string) string {
-		if strings.HasPrefix(name, "GIT_AUTH_TOKEN") {
+		agent, given := x.o.SSH["default"]
+		switch {
+		case strings.HasPrefix(name, "GIT_AUTH_"):
 			if value, ok, err := x.o.Secret(name); ok && err == nil {
 				return strings.TrimSpace(string(value))
 			}
+		case name == "SSH_AUTH_SOCK" && given:
+			return agent
+		case name == "SSH_KNOWN_HOSTS" && !all: // of the home directory this is no secret
+			return cmp.Or(os.Getenv(name), filepath.Join(os.Getenv("HOME"), ".ssh", "known_hosts")+":/etc/ssh/ssh_known_hosts")
 		}
-		if !all && (strings.HasPrefix(name, "S2I_GIT_") || strings.HasPrefix(name, "GIT_")) {
+		if !all {
 			return ""
 		}
 		return os.Getenv(name)

@@ -6,22 +6,41 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 )
 
-// login is a user and a password or token. It has no String: it must not be printed.
-type login struct{ user, password string }
+// login is a user and a password or token, or a whole header. It has no String: it must not be printed.
+type login struct{ user, password, header string }
+
+// auth is the login as requests carry it.
+func (l *login) auth() githttp.AuthMethod {
+	if l.header != "" {
+		return authHeader{l.header}
+	}
+	return &githttp.BasicAuth{Username: l.user, Password: l.password}
+}
+
+// authHeader is the value of the header Authorization.
+type authHeader struct{ value string }
+
+func (authHeader) Name() string              { return "http-header-auth" }
+func (authHeader) String() string            { return "http-header-auth" }
+func (h authHeader) SetAuth(r *http.Request) { r.Header.Set("Authorization", h.value) }
 
 // logins gives the logins to try for a repository over https or http, best first, one at a time, because asking for
 // some of them starts a program.
 //
 //  1. what the URL holds;
-//  2. S2I_GIT_USERNAME and S2I_GIT_PASSWORD, or what other tools read: GIT_AUTH_TOKEN.HOST, GIT_AUTH_TOKEN, GIT_TOKEN,
-//     GIT_USERNAME and GIT_PASSWORD; for the host of the source itself (not for submodules elsewhere);
+//  2. S2I_GIT_USERNAME and S2I_GIT_PASSWORD, or what other tools read: GIT_AUTH_HEADER.HOST and GIT_AUTH_TOKEN.HOST, the
+//     same without HOST, GIT_TOKEN, GIT_USERNAME and GIT_PASSWORD; for the host of the source itself (not for submodules
+//     elsewhere);
 //  3. none;
 //  4. ~/.netrc (or the file that NETRC names), by host;
 //  5. git's credential helpers and GIT_ASKPASS, by "git credential fill" when git is installed.
@@ -29,7 +48,9 @@ func logins(ctx context.Context, u *url.URL, o Options, home bool) func() (*logi
 	steps := []func() (*login, bool){
 		func() (*login, bool) { return nil, true },
 		func() (*login, bool) { l := netrcLogin(o.Getenv, u.Hostname()); return l, l != nil },
-		func() (*login, bool) { l := helperLogin(ctx, u); return l, l != nil },
+	}
+	if !o.NoHelpers {
+		steps = append(steps, func() (*login, bool) { l := helperLogin(ctx, u); return l, l != nil })
 	}
 	given := &login{}
 	if u.User != nil {
@@ -38,7 +59,7 @@ func logins(ctx context.Context, u *url.URL, o Options, home bool) func() (*logi
 	}
 	if given.password == "" && home {
 		if l := environmentLogin(o.Getenv, u.Host); l != nil {
-			given.password, given.user = l.password, cmp.Or(l.user, given.user, "git") // hosts that take tokens ignore it
+			given.password, given.user, given.header = l.password, cmp.Or(l.user, given.user, "git"), l.header // hosts that take tokens ignore it
 		}
 	}
 	if *given != (login{}) {
@@ -59,13 +80,15 @@ func logins(ctx context.Context, u *url.URL, o Options, home bool) func() (*logi
 // environmentLogin is the login that the environment has for a host; nil when it has none.
 func environmentLogin(getenv func(string) string, host string) *login {
 	for _, l := range []login{
-		{getenv("S2I_GIT_USERNAME"), getenv("S2I_GIT_PASSWORD")},
-		{"x-access-token", getenv("GIT_AUTH_TOKEN." + host)},
-		{"x-access-token", getenv("GIT_AUTH_TOKEN")},
-		{"x-access-token", getenv("GIT_TOKEN")},
-		{getenv("GIT_USERNAME"), getenv("GIT_PASSWORD")},
+		{user: getenv("S2I_GIT_USERNAME"), password: getenv("S2I_GIT_PASSWORD")},
+		{header: getenv("GIT_AUTH_HEADER." + host)},
+		{user: "x-access-token", password: getenv("GIT_AUTH_TOKEN." + host)},
+		{header: getenv("GIT_AUTH_HEADER")},
+		{user: "x-access-token", password: getenv("GIT_AUTH_TOKEN")},
+		{user: "x-access-token", password: getenv("GIT_TOKEN")},
+		{user: getenv("GIT_USERNAME"), password: getenv("GIT_PASSWORD")},
 	} {
-		if l.password != "" {
+		if l.password != "" || l.header != "" {
 			return &l
 		}
 	}

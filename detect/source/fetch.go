@@ -126,7 +126,7 @@ func (f *fetcher) connectHTTP(ctx context.Context) (transport.UploadPackSession,
 	for l, ok := next(); ok; l, ok = next() {
 		f.auth = nil
 		if l != nil {
-			f.auth = &githttp.BasicAuth{Username: l.user, Password: l.password}
+			f.auth = l.auth()
 		}
 		session, refs, err := f.session(ctx)
 		if err == nil {

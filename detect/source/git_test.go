@@ -279,7 +279,7 @@ func TestCredentialHelper(t *testing.T) {
 	t.Setenv("GIT_ASKPASS", "")
 	t.Setenv("SSH_ASKPASS", "")
 	for address, want := range map[string]*login{
-		"https://example.com/a.git":                                 {"me", "s3cret"},
+		"https://example.com/a.git":                                 {user: "me", password: "s3cret"},
 		"https://example.org/a.git":                                 nil,
 		"https://example.org/a%0ahost=example.com%0aprotocol=https": nil,
 	} {
@@ -294,7 +294,7 @@ func TestCredentialHelper(t *testing.T) {
 	ask := filepath.Join(home, "ask")
 	put(t, home, map[string]string{"ask": "#!/bin/sh\ncase $1 in User*) echo you;; *) echo word;; esac\n"})
 	t.Setenv("GIT_ASKPASS", ask)
-	if l := helperLogin(t.Context(), &url.URL{Scheme: "https", Host: "example.net", Path: "/a"}); l == nil || *l != (login{"you", "word"}) {
+	if l := helperLogin(t.Context(), &url.URL{Scheme: "https", Host: "example.net", Path: "/a"}); l == nil || *l != (login{user: "you", password: "word"}) {
 		t.Error("GIT_ASKPASS was not asked")
 	}
 }
@@ -333,11 +333,11 @@ func TestParseNetrc(t *testing.T) {
 		"machine example.org login o password po account x\nmachine EXAMPLE.com\n  password p1 login me\n" +
 		"machine quoted.example login \"q\" password \"pq\"\nmachine half.example login h\ndefault login d password pd\n")
 	for host, want := range map[string]*login{
-		"example.com":    {"me", "p1"},
-		"example.org":    {"o", "po"},
-		"quoted.example": {"q", "pq"},
+		"example.com":    {user: "me", password: "p1"},
+		"example.org":    {user: "o", password: "po"},
+		"quoted.example": {user: "q", password: "pq"},
 		"half.example":   nil,
-		"other.example":  {"d", "pd"},
+		"other.example":  {user: "d", password: "pd"},
 	} {
 		if d := cmp.Diff(want, parseNetrc(data, host), cmp.AllowUnexported(login{})); d != "" {
 			t.Errorf("%s: %s", host, d)

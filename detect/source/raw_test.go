@@ -148,10 +148,13 @@ func TestEnvironmentLogin(t *testing.T) {
 		env  map[string]string
 		want login
 	}{
-		{map[string]string{"GIT_TOKEN": "t"}, login{"x-access-token", "t"}},
-		{map[string]string{"GIT_USERNAME": "u", "GIT_PASSWORD": "p"}, login{"u", "p"}},
-		{map[string]string{"GIT_AUTH_TOKEN": "a", "GIT_AUTH_TOKEN.example.com": "b", "GIT_TOKEN": "t"}, login{"x-access-token", "b"}},
-		{map[string]string{"S2I_GIT_PASSWORD": "s", "GIT_AUTH_TOKEN": "a"}, login{"", "s"}},
+		{map[string]string{"GIT_TOKEN": "t"}, login{user: "x-access-token", password: "t"}},
+		{map[string]string{"GIT_USERNAME": "u", "GIT_PASSWORD": "p"}, login{user: "u", password: "p"}},
+		{map[string]string{"GIT_AUTH_TOKEN": "a", "GIT_AUTH_TOKEN.example.com": "b", "GIT_TOKEN": "t"}, login{user: "x-access-token", password: "b"}},
+		{map[string]string{"GIT_AUTH_TOKEN": "a", "GIT_AUTH_HEADER": "Bearer h"}, login{header: "Bearer h"}},
+		{map[string]string{"GIT_AUTH_TOKEN.example.com": "a", "GIT_AUTH_HEADER": "Bearer h"}, login{user: "x-access-token", password: "a"}},
+		{map[string]string{"GIT_AUTH_TOKEN.example.com": "a", "GIT_AUTH_HEADER.example.com": "Bearer h"}, login{header: "Bearer h"}},
+		{map[string]string{"S2I_GIT_PASSWORD": "s", "GIT_AUTH_TOKEN": "a"}, login{password: "s"}},
 	} {
 		if got := environmentLogin(environment(c.env), "example.com"); got == nil || *got != c.want {
 			t.Errorf("%v: got %v", c.env, got)

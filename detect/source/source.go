@@ -88,6 +88,8 @@ type Options struct {
 	Client *http.Client
 	// Getenv looks up the environment, for credentials; nil means os.Getenv.
 	Getenv func(string) string
+	// NoHelpers says that git's credential helpers are not asked.
+	NoHelpers bool
 	// Limits bounds what an archive or a repository may unpack to; zero fields mean those of DefaultLimits.
 	Limits archive.Limits
 	// Jobs is how many files are read at once; 0 means the number of processors.

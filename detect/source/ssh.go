@@ -99,9 +99,10 @@ func sshSigners(getenv func(string) string, home string) ([]ssh.Signer, error) {
 			}
 		}
 	}
-	names := []string{getenv("S2I_GIT_SSH_KEY")}
-	if names[0] == "" {
-		names = names[:0]
+	var names []string
+	if name := getenv("S2I_GIT_SSH_KEY"); name != "" {
+		names = append(names, name)
+	} else if home != "" {
 		for _, kind := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
 			names = append(names, filepath.Join(home, ".ssh", kind))
 		}

@@ -71,6 +71,9 @@ func (b *builder) baseConfig(ctx context.Context, name, platform string) (*v1.Co
 	if err != nil {
 		return nil, err
 	}
+	if c, ok := b.context(name); ok && c.Dir != nil {
+		return &v1.ConfigFile{OS: target.OS, Architecture: target.Arch, Variant: target.Variant}, nil
+	}
 	img, _, err := b.openImage(ctx, name, target)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -24,7 +25,19 @@ func TestNamedContextsOverride(t *testing.T) {
 	if len(ran) != 1 || !strings.HasPrefix(ran[0], "write /g") {
 		t.Errorf("ran %q", ran)
 	}
-	if _, _, err := w.try("FROM build\n"); err == nil || !strings.Contains(err.Error(), "is a directory") {
-		t.Errorf("got %v", err)
+	var diffIDs [2]string // a stage can stand on a directory, too
+	for i, text := range []string{"FROM build\n", "FROM scratch\nCOPY --link --from=build / /\n"} {
+		img, err := w.image(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := img.ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		diffIDs[i] = fmt.Sprint(config.RootFS.DiffIDs)
+	}
+	if diffIDs[0] != diffIDs[1] {
+		t.Errorf("FROM and COPY give %v", diffIDs)
 	}
 }

@@ -14,8 +14,7 @@ import (
 func (b *builder) reference(text string) (image.Ref, error) {
 	if c, ok := b.context(text); ok {
 		if c.Dir != nil {
-			return image.Ref{}, fmt.Errorf("the build context %s is a directory, and an image is needed here; "+
-				"COPY --from=%s takes its files", text, text)
+			return image.Ref{}, fmt.Errorf("the build context %s is a directory, and an image is needed here", text)
 		}
 		return c.Image, nil
 	}

@@ -173,12 +173,27 @@ func (s *stage) begin(ctx context.Context) (*state, error) {
 		return below.clone(), nil
 	}
 	if s.b.scratch(base) {
-		st := &state{platform: platform}
-		st.config.OS, st.config.Architecture, st.config.Variant = platform.OS, platform.Arch, platform.Variant
-		st.addPath()
-		return st, nil
+		return scratchState(platform), nil
+	}
+	if c, ok := s.b.context(base); ok && c.Dir != nil {
+		return s.fromDir(ctx, base, c.Dir, platform)
 	}
 	return s.b.fromImage(ctx, base, platform)
+}
+
+func scratchState(platform lifecycle.Target) *state {
+	st := &state{platform: platform}
+	st.config.OS, st.config.Architecture, st.config.Variant = platform.OS, platform.Arch, platform.Variant
+	st.addPath()
+	return st
+}
+
+// fromDir begins with the files of a named context that is a directory.
+func (s *stage) fromDir(ctx context.Context, name string, dir *Context, platform lifecycle.Target) (*state, error) {
+	st := scratchState(platform)
+	s.at = s.src.Location
+	err := s.copy(ctx, st, copying{text: "FROM " + name, sources: []string{"/"}, dest: "/", remote: dir, link: true})
+	return st, err
 }
 
 // defaultPath is the PATH of images that set none.
