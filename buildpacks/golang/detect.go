@@ -101,7 +101,7 @@ func (a *goApp) needs(env kit.Env, bindings libcnb.Bindings) []kit.Need {
 		needs = append(needs, kit.Need{Name: "git", Build: true})
 	}
 	if a.cgo != "" {
-		needs = append(needs, kit.Need{Name: "build-essential", Build: true}, kit.Need{Name: "base", Launch: true})
+		needs = append(needs, kit.Need{Name: "build-essential", Build: true}, kit.Need{Name: "libc", Launch: true})
 	}
 	for _, l := range a.libraries {
 		for _, name := range l.Packages {

@@ -73,7 +73,7 @@ func (d *decision) needs(git bool) ([]kit.Need, []kit.Fact) {
 			needs = append(needs, n)
 		}
 	}
-	return append(needs, kit.Need{Name: "base", Launch: true}), facts
+	return append(needs, kit.Need{Name: "libc", Launch: true}), facts
 }
 
 // usesGit tells whether git fetches the crates that come from repositories: it knows more ways to log in than cargo.

@@ -246,7 +246,7 @@ func TestNeeds(t *testing.T) {
 			needs, _ := d.needs(false)
 			var got []string
 			for _, n := range needs {
-				if n.Name != "rust" && n.Name != "base" {
+				if n.Name != "rust" && n.Name != "libc" {
 					got = append(got, n.Name)
 				}
 			}
