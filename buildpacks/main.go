@@ -83,11 +83,14 @@ func At(dir string) (Buildpack, error) {
 // exitCode is how libcnb tells the end of a phase; it keeps the code instead of ending the process.
 type exitCode struct{ code int }
 
+// Error shows the error and keeps the code of a phase that failed.
 func (e *exitCode) Error(err error) {
 	fmt.Fprintln(os.Stderr, "error: "+err.Error())
 	e.code = exitError
 }
 
+// Fail keeps the code of a detection without a match.
 func (e *exitCode) Fail() { e.code = exitFail }
 
+// Pass keeps the code of a phase that went well.
 func (e *exitCode) Pass() { e.code = exitPass }

@@ -141,6 +141,7 @@ func judge(e lifecycle.GroupElement, err error, output []byte, planPath string) 
 // tail keeps the end of what is written to it.
 type tail struct{ data []byte }
 
+// Write keeps p and lets go of what is too old; it never fails.
 func (t *tail) Write(p []byte) (int, error) {
 	t.data = append(t.data, p...)
 	if len(t.data) > 2*maxOutput {

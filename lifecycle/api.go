@@ -21,6 +21,7 @@ type apiRange struct{ oldest, newest API }
 
 func (r apiRange) holds(a API) bool { return !a.Less(r.oldest) && !r.newest.Less(a) }
 
+// String gives "0.7 to 0.12", or the one version.
 func (r apiRange) String() string {
 	if r.oldest == r.newest {
 		return r.oldest.String()

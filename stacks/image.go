@@ -111,6 +111,7 @@ func (i *image) LayerByDiffID(h v1.Hash) (v1.Layer, error) {
 
 type unknownLayer struct{ hash v1.Hash }
 
+// Error names the layer that is missing.
 func (e *unknownLayer) Error() string {
 	return "looking for layer " + e.hash.String() + ": the image has none"
 }

@@ -21,7 +21,10 @@ type missingError struct {
 	err  error
 }
 
+// Error gives the registry's error.
 func (e *missingError) Error() string { return e.err.Error() }
+
+// Unwrap gives the registry's error.
 func (e *missingError) Unwrap() error { return e.err }
 
 // missing turns an error of a registry into a missingError where the maker's site can help.

@@ -12,6 +12,7 @@ type rejection struct {
 	library bool
 }
 
+// Error gives the reason.
 func (r *rejection) Error() string { return r.text }
 
 func reject(format string, a ...any) error { return &rejection{text: fmt.Sprintf(format, a...)} }

@@ -157,6 +157,7 @@ type tailWriter struct {
 	data  []byte
 }
 
+// Write keeps p and lets go of what is too old; it never fails.
 func (t *tailWriter) Write(p []byte) (int, error) {
 	t.data = append(t.data, p...)
 	if len(t.data) > 2*t.limit {
@@ -165,4 +166,5 @@ func (t *tailWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// String gives the last bytes, at most the limit.
 func (t *tailWriter) String() string { return string(t.data[max(0, len(t.data)-t.limit):]) }

@@ -26,6 +26,7 @@ type choice struct {
 // refusal is the error of an app that is recognised, and cannot be built as it is.
 type refusal struct{ reason string }
 
+// Error gives the reason.
 func (r *refusal) Error() string { return r.reason }
 
 // startScripts are the scripts that may start an app, the best first.

@@ -42,6 +42,7 @@ type manifest struct {
 // text is a string, "" when it is something else.
 type text string
 
+// UnmarshalJSON reads a string and passes over anything else: one odd field must not spoil the manifest.
 func (t *text) UnmarshalJSON(data []byte) error {
 	var s string
 	if json.Unmarshal(data, &s) == nil {
@@ -53,6 +54,7 @@ func (t *text) UnmarshalJSON(data []byte) error {
 // textMap is a map of strings; values of other types are left out.
 type textMap map[string]string
 
+// UnmarshalJSON reads an object and passes over anything else.
 func (m *textMap) UnmarshalJSON(data []byte) error {
 	var raw map[string]text
 	if json.Unmarshal(data, &raw) == nil {
@@ -67,6 +69,7 @@ func (m *textMap) UnmarshalJSON(data []byte) error {
 // textList is a list of strings, or one string.
 type textList []string
 
+// UnmarshalJSON reads a string or a list and passes over anything else.
 func (l *textList) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) == nil {
@@ -85,6 +88,7 @@ func (l *textList) UnmarshalJSON(data []byte) error {
 // peerMeta tells which peer dependencies are optional.
 type peerMeta map[string]bool
 
+// UnmarshalJSON reads {"name": {"optional": true}} and passes over anything else.
 func (m *peerMeta) UnmarshalJSON(data []byte) error {
 	var raw map[string]json.RawMessage
 	if json.Unmarshal(data, &raw) == nil {
@@ -102,6 +106,7 @@ func (m *peerMeta) UnmarshalJSON(data []byte) error {
 // workspacesList is a list of globs, or {"packages": globs}.
 type workspacesList []string
 
+// UnmarshalJSON reads both forms and passes over anything else.
 func (w *workspacesList) UnmarshalJSON(data []byte) error {
 	var list textList
 	_ = list.UnmarshalJSON(data)
@@ -120,6 +125,7 @@ func (w *workspacesList) UnmarshalJSON(data []byte) error {
 // binMap are the commands of a package. One that is a plain string stands under "".
 type binMap map[string]string
 
+// UnmarshalJSON reads a string or an object and passes over anything else.
 func (b *binMap) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) == nil {
@@ -144,6 +150,7 @@ type engine struct {
 	Version text `json:"version"`
 }
 
+// UnmarshalJSON reads fields that are one engine or a list, and passes over anything else.
 func (d *devEngines) UnmarshalJSON(data []byte) error {
 	var raw struct {
 		Runtime        json.RawMessage `json:"runtime"`

@@ -36,6 +36,7 @@ const maxScripts = 10
 // rejection is a reason for not using a start candidate.
 type rejection struct{ reason string }
 
+// Error gives the reason.
 func (r *rejection) Error() string { return r.reason }
 
 func reject(format string, a ...any) error { return &rejection{fmt.Sprintf(format, a...)} }

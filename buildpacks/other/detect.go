@@ -22,6 +22,7 @@ const maxNamed = 4
 // nothingError is the reason for a directory that is no app; it is not a refusal.
 type nothingError struct{ reason string }
 
+// Error gives the reason.
 func (e *nothingError) Error() string { return e.reason }
 
 // Detect errs for an app that is recognised as one that s2i does not build. It passes for one that is a shell script.

@@ -38,6 +38,7 @@ var errNotPython = errors.New("no requirements.txt, pyproject.toml, Pipfile or s
 // notMine is an app that has Python files, but is one in another language.
 type notMine struct{ reason string }
 
+// Error gives the reason.
 func (n notMine) Error() string { return n.reason }
 
 // decide reads the app. python is the interpreter's version when it is known.

@@ -23,6 +23,7 @@ type start struct {
 // errNoServer is the reason for a Rack app without a server.
 type noServerError struct{ file string }
 
+// Error tells what was looked for and how to name a server.
 func (e *noServerError) Error() string {
 	return e.file + " is there, but no server among the gems: add puma to the Gemfile, or a Procfile"
 }

@@ -23,6 +23,7 @@ const (
 // otherError is the reason for an app that is something else; any other error is a refusal.
 type otherError struct{ reason string }
 
+// Error gives the reason.
 func (e *otherError) Error() string { return e.reason }
 
 // other gives the reason for an app that is something else.

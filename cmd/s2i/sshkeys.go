@@ -94,8 +94,17 @@ type signOnly struct{ agent.Agent }
 
 var errSignOnly = errors.New("this agent only signs")
 
-func (signOnly) Add(agent.AddedKey) error   { return errSignOnly }
+// Add refuses to take a key.
+func (signOnly) Add(agent.AddedKey) error { return errSignOnly }
+
+// Remove refuses to drop a key.
 func (signOnly) Remove(ssh.PublicKey) error { return errSignOnly }
-func (signOnly) RemoveAll() error           { return errSignOnly }
-func (signOnly) Lock([]byte) error          { return errSignOnly }
-func (signOnly) Unlock([]byte) error        { return errSignOnly }
+
+// RemoveAll refuses to drop the keys.
+func (signOnly) RemoveAll() error { return errSignOnly }
+
+// Lock refuses to lock the agent.
+func (signOnly) Lock([]byte) error { return errSignOnly }
+
+// Unlock refuses to unlock the agent.
+func (signOnly) Unlock([]byte) error { return errSignOnly }

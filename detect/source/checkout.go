@@ -13,6 +13,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"s2i/lifecycle/archive"
 )
 
 const (
@@ -169,7 +171,7 @@ func (c *checkout) file(ctx context.Context, e gitEntry, mode fs.FileMode) (err 
 	if err := out.Chmod(mode); err != nil { // whatever the umask is
 		return err
 	}
-	var content io.Reader = contextReader{ctx, in}
+	var content io.Reader = archive.Until(ctx, in)
 	if blob.Size < lfsMaxSize {
 		data, err := io.ReadAll(io.LimitReader(content, lfsMaxSize))
 		if err != nil {

@@ -46,6 +46,7 @@ type statusError struct {
 	status string
 }
 
+// Error gives the server's status line.
 func (e *statusError) Error() string { return "the server answers " + e.status }
 
 // again tells whether the answer may be another one soon.

@@ -297,7 +297,7 @@ func (f *fetcher) pack(ctx context.Context, s transport.UploadPackSession, can *
 	case req.Capabilities.Supports(capability.Sideband):
 		in = sideband.NewDemuxer(sideband.Sideband, res)
 	}
-	limited := &limitReader{contextReader{ctx, task.Reader(in)}, f.opts.Limits.Bytes}
+	limited := &limitReader{archive.Until(ctx, task.Reader(in)), f.opts.Limits.Bytes}
 	if err := packfile.UpdateObjectStorage(f.objects, limited); err != nil {
 		return fmt.Errorf("reading the commit's objects: %w", err)
 	}
@@ -310,6 +310,7 @@ type limitReader struct {
 	left int64
 }
 
+// Read fails with archive.ErrLimit once more than left bytes came.
 func (l *limitReader) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
 	if l.left -= int64(n); l.left < 0 {
@@ -324,6 +325,7 @@ type limitTransport struct {
 	max  int64
 }
 
+// RoundTrip gives the answer with a body that fails beyond the limit.
 func (t *limitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	base := t.base
 	if base == nil {

@@ -136,7 +136,7 @@ func (u *unpacker) keep(ctx context.Context, in io.Reader) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keeping the archive: %w", err)
 	}
-	n, err := io.Copy(f, io.LimitReader(contextReader{ctx, in}, u.limits.Bytes+1))
+	n, err := io.Copy(f, io.LimitReader(archive.Until(ctx, in), u.limits.Bytes+1))
 	if err == nil && n > u.limits.Bytes {
 		err = fmt.Errorf("%w of %d bytes", archive.ErrLimit, u.limits.Bytes)
 	}
@@ -153,7 +153,7 @@ func (u *unpacker) verify(ctx context.Context, f *os.File) error {
 			return err
 		}
 		h := sha256.New()
-		if _, err := io.Copy(h, contextReader{ctx, f}); err != nil {
+		if _, err := io.Copy(h, archive.Until(ctx, f)); err != nil {
 			return err
 		}
 		if got := hex.EncodeToString(h.Sum(nil)); got != u.sha256 {
@@ -272,17 +272,4 @@ func (u *unpacker) subdir(want string) string {
 		}
 	}
 	return inner
-}
-
-// contextReader stops reading when ctx ends.
-type contextReader struct {
-	ctx context.Context //nolint:containedctx // lives as long as one copy
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

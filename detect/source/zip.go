@@ -60,6 +60,7 @@ type boundedReaderAt struct {
 	open atomic.Bool
 }
 
+// ReadAt fails with archive.ErrLimit when the directory takes more than it may.
 func (b *boundedReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	if !b.open.Load() && b.left.Add(-int64(len(p))) < 0 {
 		return 0, fmt.Errorf("%w of %d bytes in its directory", archive.ErrLimit, maxDirectory)
@@ -212,7 +213,7 @@ func (z *unzip) write(ctx context.Context, e zipEntry) error {
 	}
 	// What the directory says has been counted; the content must not be larger.
 	size := int64(e.UncompressedSize64)
-	n, err := io.Copy(out, io.LimitReader(contextReader{ctx, in}, size+1))
+	n, err := io.Copy(out, io.LimitReader(archive.Until(ctx, in), size+1))
 	if err == nil && n != size {
 		err = fmt.Errorf("its size is not %d bytes, as the archive's directory says", size)
 	}

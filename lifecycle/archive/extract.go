@@ -66,7 +66,7 @@ func Extract(ctx context.Context, r io.Reader, root *os.Root, o ExtractOptions) 
 	defer cancel()
 	x := newExtractor(root, o)
 	defer x.close()
-	tr := tar.NewReader(ctxReader{ctx, r})
+	tr := tar.NewReader(Until(ctx, r))
 	for {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -88,19 +88,6 @@ func cause(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-// ctxReader stops reading when ctx ends.
-type ctxReader struct {
-	ctx context.Context //nolint:containedctx // lives as long as one Extract
-	r   io.Reader
-}
-
-func (c ctxReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 // budget counts what an archive has used of its limits.

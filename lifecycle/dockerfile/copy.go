@@ -279,7 +279,7 @@ func (r *rootfs) owner(ctx context.Context, c copying) (*ids, error) {
 		}
 		return nil, nil
 	}
-	owner, err := r.user(ctx, c.chown, true)
+	owner, err := r.accounts(ctx).owner(c.chown)
 	if err != nil {
 		return nil, fmt.Errorf("--chown=%s: %w", c.chown, err)
 	}
@@ -313,7 +313,7 @@ func (b *builder) makeDir(ctx context.Context, n *node, dir, user string) (made,
 	}
 	p := &placement{target: image.View, items: map[string]*item{}}
 	if user != "" {
-		owner, err := image.user(ctx, user, true)
+		owner, err := image.accounts(ctx).owner(user)
 		if err != nil {
 			return made{}, err
 		}

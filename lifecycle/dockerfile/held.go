@@ -35,11 +35,22 @@ func storedLayer(st *store.Store, diffID v1.Hash, d v1.Descriptor) v1.Layer {
 	})
 }
 
-func (l *heldLayer) Digest() (v1.Hash, error)             { return l.desc.Digest, nil }
-func (l *heldLayer) DiffID() (v1.Hash, error)             { return l.diffID, nil }
-func (l *heldLayer) Size() (int64, error)                 { return l.desc.Size, nil }
-func (l *heldLayer) MediaType() (types.MediaType, error)  { return l.desc.MediaType, nil }
-func (l *heldLayer) Compressed() (io.ReadCloser, error)   { return l.open() }
+// Digest is that of the blob.
+func (l *heldLayer) Digest() (v1.Hash, error) { return l.desc.Digest, nil }
+
+// DiffID is the digest of what is in the layer.
+func (l *heldLayer) DiffID() (v1.Hash, error) { return l.diffID, nil }
+
+// Size is the blob's, in bytes.
+func (l *heldLayer) Size() (int64, error) { return l.desc.Size, nil }
+
+// MediaType tells how the blob is compressed.
+func (l *heldLayer) MediaType() (types.MediaType, error) { return l.desc.MediaType, nil }
+
+// Compressed opens the blob.
+func (l *heldLayer) Compressed() (io.ReadCloser, error) { return l.open() }
+
+// Uncompressed opens what is in the blob.
 func (l *heldLayer) Uncompressed() (io.ReadCloser, error) { return uncompressed(l.open) }
 
 func uncompressed(open func() (io.ReadCloser, error)) (io.ReadCloser, error) {
@@ -59,6 +70,7 @@ func uncompressed(open func() (io.ReadCloser, error)) (io.ReadCloser, error) {
 
 type closers []io.Closer
 
+// Close closes all and gives all errors.
 func (c closers) Close() error {
 	var errs []error
 	for _, one := range c {

@@ -101,6 +101,7 @@ type listedReader struct {
 	done  <-chan struct{}
 }
 
+// Read passes what it reads to the listing as well; what the listing thinks of it does not matter here.
 func (r *listedReader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	if n > 0 {

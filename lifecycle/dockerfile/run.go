@@ -331,26 +331,27 @@ func (r *running) process(ctx context.Context, dirs *snapshot.Rootfs) (p sandbox
 		Privileged: r.privileged,
 		Network:    r.network, Limits: b.Limits,
 	}
-	who := &rootfsDirs{lower: dirs.Lower}
+	has := accountsIn(dirs.Lower)
 	if dirs.Dir != "" {
-		who.lower = []string{dirs.Dir}
+		has = accountsIn([]string{dirs.Dir})
 	}
-	var home string
-	if p.UID, p.GID, home, err = who.user(cmp.Or(r.user, "0")); err != nil {
+	who, err := has.user(cmp.Or(r.user, "0"))
+	if err != nil {
 		return p, nil, fmt.Errorf("USER %s: %w", r.user, err)
 	}
 	if r.user == "" {
-		home = cmp.Or(home, "/root")
+		who.home = cmp.Or(who.home, "/root")
 	}
-	if p.Groups, err = who.groups(cmp.Or(r.user, "0"), p.GID); err != nil {
+	p.UID, p.GID = who.uid, who.gid
+	if p.Groups, err = has.groups(cmp.Or(r.user, "0"), p.GID); err != nil {
 		return p, nil, fmt.Errorf("USER %s: %w", r.user, err)
 	}
-	r.ids, p.Owners = ids{p.UID, p.GID}, p.UID == 0
+	r.ids, p.Owners = who.ids, p.UID == 0
 	if p.UID != 0 {
 		p.Capabilities = nil
 	}
 	if _, ok := (vars{p.Env}).Get("HOME"); !ok {
-		p.Env = append(p.Env, "HOME="+cmp.Or(home, "/"))
+		p.Env = append(p.Env, "HOME="+cmp.Or(who.home, "/"))
 	}
 	m := &mounting{b: b, r: r, uid: p.UID, gid: p.GID, lower: dirs.Lower}
 	defer func() {

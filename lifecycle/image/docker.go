@@ -14,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"s2i/lifecycle/archive"
 	"s2i/lifecycle/store"
 )
 
@@ -163,7 +164,7 @@ func (s *savedSource) layer(ctx context.Context, path string, diffID v1.Hash) (v
 		return d, err
 	}
 	defer again.Close()
-	if d.Digest, _, err = v1.SHA256(&cancelReader{ctx, again}); err != nil {
+	if d.Digest, _, err = v1.SHA256(archive.Until(ctx, again)); err != nil {
 		return d, err
 	}
 	s.blobs[d.Digest] = path
@@ -184,7 +185,7 @@ func (s *savedSource) compress(ctx context.Context, path string, want v1.Descrip
 			return err
 		}
 		defer rc.Close()
-		_, err = io.Copy(w, &cancelReader{ctx, verify(rc, want, s.String())})
+		_, err = io.Copy(w, archive.Until(ctx, verify(rc, want, s.String())))
 		return err
 	}
 	l, err := s.store.Layer(ctx, write, store.LayerOptions{Key: "diff:" + want.Digest.String(), Need: store.Blob})

@@ -44,16 +44,27 @@ func edit(img v1.Image, config []byte, change func(*v1.Manifest)) (v1.Image, err
 	return &edited{img, config, raw}, nil
 }
 
+// RawConfigFile gives the new configuration, as it is written.
 func (e *edited) RawConfigFile() ([]byte, error) { return e.config, nil }
-func (e *edited) RawManifest() ([]byte, error)   { return e.manifest, nil }
-func (e *edited) ConfigName() (v1.Hash, error)   { return partial.ConfigName(e) }
-func (e *edited) Digest() (v1.Hash, error)       { return partial.Digest(e) }
-func (e *edited) Size() (int64, error)           { return partial.Size(e) }
 
+// RawManifest gives the new manifest, as it is written.
+func (e *edited) RawManifest() ([]byte, error) { return e.manifest, nil }
+
+// ConfigName is the digest of the configuration.
+func (e *edited) ConfigName() (v1.Hash, error) { return partial.ConfigName(e) }
+
+// Digest is that of the manifest.
+func (e *edited) Digest() (v1.Hash, error) { return partial.Digest(e) }
+
+// Size is the manifest's, in bytes.
+func (e *edited) Size() (int64, error) { return partial.Size(e) }
+
+// Manifest gives the manifest, the caller's own.
 func (e *edited) Manifest() (*v1.Manifest, error) {
 	return v1.ParseManifest(bytes.NewReader(e.manifest))
 }
 
+// ConfigFile gives the configuration, the caller's own.
 func (e *edited) ConfigFile() (*v1.ConfigFile, error) {
 	return v1.ParseConfigFile(bytes.NewReader(e.config))
 }

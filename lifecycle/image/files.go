@@ -17,6 +17,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"s2i/lifecycle/archive"
 	"s2i/lifecycle/store"
 )
 
@@ -45,6 +46,7 @@ func readJSON(f files, name string, v any) error {
 // dirFiles are the files below a directory; no name and no link leads out of it.
 type dirFiles string
 
+// String gives the directory.
 func (d dirFiles) String() string { return string(d) }
 
 func (d dirFiles) open(name string) (io.ReadCloser, int64, error) {
@@ -77,6 +79,7 @@ type tarEntry struct {
 
 const maxEntries = 200_000
 
+// String gives the archive's name.
 func (t *tarFiles) String() string { return t.name }
 
 func (t *tarFiles) open(name string) (io.ReadCloser, int64, error) {
@@ -159,7 +162,7 @@ func plain(ctx context.Context, file *os.File, temp func() (*os.File, error)) (*
 	if err != nil {
 		return nil, err
 	}
-	n, err := io.Copy(out, io.LimitReader(&cancelReader{ctx, unpack}, maxUnpacked))
+	n, err := io.Copy(out, io.LimitReader(archive.Until(ctx, unpack), maxUnpacked))
 	if err == nil && n == maxUnpacked {
 		err = fmt.Errorf("it unpacks to more than %d bytes", int64(maxUnpacked))
 	}
@@ -182,19 +185,6 @@ func decompressor(c store.Compression, r io.Reader) (io.Reader, error) {
 		return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
 	}
 	return gzip.NewReader(r)
-}
-
-// cancelReader stops when its context ends.
-type cancelReader struct {
-	ctx context.Context //nolint:containedctx // Read takes none
-	r   io.Reader
-}
-
-func (c *cancelReader) Read(p []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	return c.r.Read(p)
 }
 
 // temp makes an unnamed file: it has lost its name before it is used, so it goes with the process.

@@ -143,14 +143,24 @@ type memoryIndex struct {
 
 var _ v1.ImageIndex = (*memoryIndex)(nil)
 
+// MediaType is that of the manifest.
 func (i *memoryIndex) MediaType() (types.MediaType, error) { return i.mediaType, nil }
-func (i *memoryIndex) RawManifest() ([]byte, error)        { return i.manifest, nil }
-func (i *memoryIndex) Size() (int64, error)                { return int64(len(i.manifest)), nil }
-func (i *memoryIndex) Digest() (v1.Hash, error)            { return partial.Digest(i) }
+
+// RawManifest gives the manifest as it is written.
+func (i *memoryIndex) RawManifest() ([]byte, error) { return i.manifest, nil }
+
+// Size is the manifest's, in bytes.
+func (i *memoryIndex) Size() (int64, error) { return int64(len(i.manifest)), nil }
+
+// Digest is that of the manifest.
+func (i *memoryIndex) Digest() (v1.Hash, error) { return partial.Digest(i) }
+
+// IndexManifest gives the entries, the caller's own.
 func (i *memoryIndex) IndexManifest() (*v1.IndexManifest, error) {
 	return v1.ParseIndexManifest(bytes.NewReader(i.manifest))
 }
 
+// Image gives one of the images that the index was made of.
 func (i *memoryIndex) Image(h v1.Hash) (v1.Image, error) {
 	if img, ok := i.children[h]; ok {
 		return img, nil
@@ -158,6 +168,7 @@ func (i *memoryIndex) Image(h v1.Hash) (v1.Image, error) {
 	return nil, fmt.Errorf("the index has no image %s", h)
 }
 
+// ImageIndex always fails: the index was made of images.
 func (i *memoryIndex) ImageIndex(h v1.Hash) (v1.ImageIndex, error) {
 	return nil, fmt.Errorf("the index has no index %s", h)
 }

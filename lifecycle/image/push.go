@@ -236,6 +236,7 @@ func (p *pusher) upload(ctx context.Context, b blobPart) (err error) {
 // sendError is a body that broke off on its way to a registry that had just answered.
 type sendError struct{ error }
 
+// Unwrap gives what broke off.
 func (e *sendError) Unwrap() error { return e.error }
 
 // uploadMayPass tells whether an upload is worth starting over. An upload session that the registry has lost, and a

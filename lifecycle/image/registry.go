@@ -144,10 +144,8 @@ func (s *registrySource) get(ctx context.Context, identifier string) ([]byte, v1
 	return raw, d, nil
 }
 
-var acceptManifests = strings.Join([]string{
-	string(types.OCIManifestSchema1), string(types.OCIImageIndex),
-	string(types.DockerManifestSchema2), string(types.DockerManifestList),
-}, ", ")
+const acceptManifests = string(types.OCIManifestSchema1 + ", " + types.OCIImageIndex + ", " +
+	types.DockerManifestSchema2 + ", " + types.DockerManifestList)
 
 // learn notes that a repository has a manifest, and with it everything that the manifest names.
 func (p *presence) learn(repo name.Repository, d v1.Descriptor, raw []byte) {

@@ -59,6 +59,7 @@ func (r *resumer) connect(ctx context.Context) error {
 	return nil
 }
 
+// Read asks for the rest of the blob when the connection breaks.
 func (r *resumer) Read(p []byte) (int, error) {
 	for {
 		n, err := r.body.Read(p)
@@ -102,4 +103,5 @@ func (r *resumer) again(cause error) error {
 	}
 }
 
+// Close closes the connection that is read last.
 func (r *resumer) Close() error { return r.body.Close() }

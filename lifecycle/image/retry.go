@@ -71,6 +71,7 @@ type onceKey struct{}
 // once marks requests that the transport must not repeat, because their caller starts further up.
 func once(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
 
+// RoundTrip sends the request again, after pauses, while the failure may pass and its body can be sent again.
 func (t *retryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	again := req.Context().Value(onceKey{}) == nil && (req.Body == nil || req.GetBody != nil)
 	for attempt := 1; ; attempt++ {

@@ -115,7 +115,7 @@ func writeEntry(ctx context.Context, tw *archive.Writer, path string, f archiveF
 	}
 	defer rc.Close()
 	h := &tar.Header{Typeflag: tar.TypeReg, Name: path, Size: f.size, Mode: 0o644}
-	return tw.Add(h, &cancelReader{ctx, rc})
+	return tw.Add(h, archive.Until(ctx, rc))
 }
 
 func archiveFiles(p *parts, names []string) (map[string]archiveFile, error) {

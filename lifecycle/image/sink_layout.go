@@ -14,6 +14,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
+
+	"s2i/lifecycle/archive"
 )
 
 const layoutMarker = `{"imageLayoutVersion":"1.0.0"}`
@@ -127,7 +129,7 @@ func (s *layoutSink) writeBlob(ctx context.Context, d v1.Descriptor, open func()
 		if f, ok := rc.(*os.File); ok {
 			return copyFile(ctx, w, f, d.Size)
 		}
-		_, err := io.Copy(w, &cancelReader{ctx, rc})
+		_, err := io.Copy(w, archive.Until(ctx, rc))
 		return err
 	})
 }

@@ -77,14 +77,29 @@ func newImage(ctx context.Context, src source, d v1.Descriptor, raw []byte) (*la
 	return &lazyImage{ctx: ctx, src: src, desc: d, raw: raw, parsed: m}, nil
 }
 
+// Descriptor gives what named the image, with annotations and platform.
 func (i *lazyImage) Descriptor() (*v1.Descriptor, error) { return i.desc.DeepCopy(), nil }
+
+// MediaType is that of the manifest.
 func (i *lazyImage) MediaType() (types.MediaType, error) { return i.desc.MediaType, nil }
-func (i *lazyImage) Size() (int64, error)                { return int64(len(i.raw)), nil }
-func (i *lazyImage) Digest() (v1.Hash, error)            { return i.desc.Digest, nil }
-func (i *lazyImage) ConfigName() (v1.Hash, error)        { return i.parsed.Config.Digest, nil }
+
+// Size is the manifest's, in bytes.
+func (i *lazyImage) Size() (int64, error) { return int64(len(i.raw)), nil }
+
+// Digest is that of the manifest.
+func (i *lazyImage) Digest() (v1.Hash, error) { return i.desc.Digest, nil }
+
+// ConfigName is the digest of the configuration.
+func (i *lazyImage) ConfigName() (v1.Hash, error) { return i.parsed.Config.Digest, nil }
+
+// ConfigFile gives the configuration, the caller's own.
 func (i *lazyImage) ConfigFile() (*v1.ConfigFile, error) { return partial.ConfigFile(i) }
-func (i *lazyImage) Manifest() (*v1.Manifest, error)     { return i.parsed.DeepCopy(), nil }
-func (i *lazyImage) RawManifest() ([]byte, error)        { return i.raw, nil }
+
+// Manifest gives the manifest, the caller's own.
+func (i *lazyImage) Manifest() (*v1.Manifest, error) { return i.parsed.DeepCopy(), nil }
+
+// RawManifest gives the manifest as it is written.
+func (i *lazyImage) RawManifest() ([]byte, error) { return i.raw, nil }
 
 // RawConfigFile reads the config once and remembers it.
 func (i *lazyImage) RawConfigFile() ([]byte, error) {
@@ -92,6 +107,7 @@ func (i *lazyImage) RawConfigFile() ([]byte, error) {
 	return i.config, i.configErr
 }
 
+// Layers gives the layers, lowest first; none is read.
 func (i *lazyImage) Layers() ([]v1.Layer, error) {
 	layers := make([]v1.Layer, len(i.parsed.Layers))
 	for n := range i.parsed.Layers {
@@ -104,6 +120,7 @@ func (i *lazyImage) Layers() ([]v1.Layer, error) {
 	return layers, nil
 }
 
+// LayerByDigest finds a layer, or the config, by the digest of its blob.
 func (i *lazyImage) LayerByDigest(h v1.Hash) (v1.Layer, error) {
 	if h == i.parsed.Config.Digest {
 		return partial.ConfigLayer(i)
@@ -116,6 +133,7 @@ func (i *lazyImage) LayerByDigest(h v1.Hash) (v1.Layer, error) {
 	return nil, fmt.Errorf("image %s has no layer %s", i.desc.Digest, h)
 }
 
+// LayerByDiffID finds a layer by the digest of what is in it.
 func (i *lazyImage) LayerByDiffID(h v1.Hash) (v1.Layer, error) {
 	digest, err := partial.DiffIDToBlob(i, h)
 	if err != nil {
@@ -140,9 +158,16 @@ type lazyLayer struct {
 	desc  v1.Descriptor
 }
 
-func (l *lazyLayer) Digest() (v1.Hash, error)            { return l.desc.Digest, nil }
-func (l *lazyLayer) Size() (int64, error)                { return l.desc.Size, nil }
+// Digest is that of the blob.
+func (l *lazyLayer) Digest() (v1.Hash, error) { return l.desc.Digest, nil }
+
+// Size is the blob's, in bytes.
+func (l *lazyLayer) Size() (int64, error) { return l.desc.Size, nil }
+
+// MediaType tells how the blob is compressed.
 func (l *lazyLayer) MediaType() (types.MediaType, error) { return l.desc.MediaType, nil }
+
+// Compressed opens the blob at the source, which verifies it.
 func (l *lazyLayer) Compressed() (io.ReadCloser, error) {
 	return l.image.src.blob(l.image.ctx, l.desc)
 }
@@ -166,6 +191,7 @@ type describedLayer struct {
 	desc v1.Descriptor
 }
 
+// Descriptor gives the layer as the manifest describes it.
 func (l *describedLayer) Descriptor() (*v1.Descriptor, error) { return l.desc.DeepCopy(), nil }
 
 // Uncompressed is here because the store's decompression takes two thirds of the time of the standard library's.
@@ -187,6 +213,7 @@ type unpacked struct {
 	blob io.Closer
 }
 
+// Close closes the decompression and the blob.
 func (u unpacked) Close() error { return errors.Join(u.ReadCloser.Close(), u.blob.Close()) }
 
 // lazyIndex is a v1.ImageIndex that reads its children from a source when they are asked for.
@@ -209,13 +236,25 @@ func newIndex(ctx context.Context, src source, d v1.Descriptor, raw []byte) (*la
 	return &lazyIndex{ctx: ctx, src: src, desc: d, raw: raw, parsed: m}, nil
 }
 
-func (i *lazyIndex) Descriptor() (*v1.Descriptor, error)       { return i.desc.DeepCopy(), nil }
-func (i *lazyIndex) MediaType() (types.MediaType, error)       { return i.desc.MediaType, nil }
-func (i *lazyIndex) Size() (int64, error)                      { return int64(len(i.raw)), nil }
-func (i *lazyIndex) Digest() (v1.Hash, error)                  { return i.desc.Digest, nil }
-func (i *lazyIndex) IndexManifest() (*v1.IndexManifest, error) { return i.parsed.DeepCopy(), nil }
-func (i *lazyIndex) RawManifest() ([]byte, error)              { return i.raw, nil }
+// Descriptor gives what named the index, with annotations.
+func (i *lazyIndex) Descriptor() (*v1.Descriptor, error) { return i.desc.DeepCopy(), nil }
 
+// MediaType is that of the manifest.
+func (i *lazyIndex) MediaType() (types.MediaType, error) { return i.desc.MediaType, nil }
+
+// Size is the manifest's, in bytes.
+func (i *lazyIndex) Size() (int64, error) { return int64(len(i.raw)), nil }
+
+// Digest is that of the manifest.
+func (i *lazyIndex) Digest() (v1.Hash, error) { return i.desc.Digest, nil }
+
+// IndexManifest gives the entries, the caller's own.
+func (i *lazyIndex) IndexManifest() (*v1.IndexManifest, error) { return i.parsed.DeepCopy(), nil }
+
+// RawManifest gives the manifest as it is written.
+func (i *lazyIndex) RawManifest() ([]byte, error) { return i.raw, nil }
+
+// Image reads an image that the index names; reading fails when it is something else.
 func (i *lazyIndex) Image(h v1.Hash) (v1.Image, error) {
 	child, err := i.child(h)
 	if err != nil {
@@ -227,6 +266,7 @@ func (i *lazyIndex) Image(h v1.Hash) (v1.Image, error) {
 	return nil, fmt.Errorf("%s in index %s is no image", h, i.desc.Digest)
 }
 
+// ImageIndex reads an index that the index names; reading fails when it is something else.
 func (i *lazyIndex) ImageIndex(h v1.Hash) (v1.ImageIndex, error) {
 	child, err := i.child(h)
 	if err != nil {

@@ -58,6 +58,7 @@ type hostTransport struct {
 	insecure    func(host string) bool
 }
 
+// RoundTrip sends the request in its host's way.
 func (t *hostTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if own := t.own[req.URL.Host]; own != nil {
 		return own.RoundTrip(req)
@@ -84,6 +85,7 @@ type ping struct {
 
 var errOtherScheme = errors.New("the registry speaks plain http")
 
+// RoundTrip answers a ping that was answered before from memory, and sends everything else.
 func (t *pingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodGet || req.URL.Path != "/v2/" || req.Header.Get("Authorization") != "" {
 		return t.inner.RoundTrip(req)
@@ -204,6 +206,7 @@ func askedPause(err error) time.Duration {
 	return 0
 }
 
+// Error gives the status and what the registry says, shortened, and where credentials are looked for.
 func (e *statusError) Error() string {
 	s := fmt.Sprintf("%d %s", e.answer.StatusCode, http.StatusText(e.answer.StatusCode))
 	for _, d := range e.answer.Errors {
@@ -216,6 +219,7 @@ func (e *statusError) Error() string {
 	return s
 }
 
+// Unwrap gives the registry's answer.
 func (e *statusError) Unwrap() error { return e.answer }
 
 // Is makes the two answers that callers decide by recognisable.

@@ -28,6 +28,7 @@ type verifier struct {
 	err   error
 }
 
+// Read fails with errCorrupt at the end, or as soon as the blob is too long, unless it is what the descriptor says.
 func (v *verifier) Read(p []byte) (int, error) {
 	if v.err != nil {
 		return 0, v.err

@@ -24,6 +24,7 @@ type apiError struct {
 	text string
 }
 
+// Error tells which version of whom is not supported.
 func (e *apiError) Error() string { return e.text }
 
 // platformAPI gives the minor version of the Platform API that the image was exported with.
@@ -63,7 +64,10 @@ type failure struct {
 	err  error
 }
 
+// Error gives what was being done and the error.
 func (f *failure) Error() string { return f.what + ": " + f.err.Error() }
+
+// Unwrap gives the error alone.
 func (f *failure) Unwrap() error { return f.err }
 
 // doing adds to err what was being done. It stands in for fmt.Errorf, which would be a tenth of the program.

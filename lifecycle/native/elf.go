@@ -154,6 +154,7 @@ type boundedReader struct {
 	left int64
 }
 
+// ReadAt fails once more than left bytes were asked for in all.
 func (b *boundedReader) ReadAt(p []byte, off int64) (int, error) {
 	if b.left -= int64(len(p)); b.left < 0 {
 		return 0, errors.New("too large")

@@ -17,6 +17,7 @@ type lineWriter struct {
 	emit func(line string)
 }
 
+// Write emits every line that p completes; it never fails.
 func (l *lineWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

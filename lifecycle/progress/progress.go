@@ -102,6 +102,7 @@ type reader struct {
 	r io.Reader
 }
 
+// Read adds what it reads to the task.
 func (r reader) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
 	r.t.Add(int64(n))

@@ -68,4 +68,5 @@ func (t *putter) imitateDev(dir string) error {
 // zeros is an endless row of zeros.
 type zeros struct{}
 
+// Read fills p with zeros.
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

@@ -54,6 +54,7 @@ type recorder struct {
 // owner is what chown sets; -1 leaves what is there.
 type owner struct{ uid, gid int32 }
 
+// String gives uid:gid.
 func (o owner) String() string { return fmt.Sprintf("%d:%d", o.uid, o.gid) }
 
 // over completes o by what was there.

@@ -10,6 +10,8 @@ import (
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"s2i/lifecycle/archive"
 )
 
 // blobWriter writes a new blob and computes its digest.
@@ -27,6 +29,7 @@ func (s *Store) newBlob() (*blobWriter, error) {
 	return &blobWriter{temp: t, sum: sha256.New()}, nil
 }
 
+// Write writes to the blob, and to its digest.
 func (w *blobWriter) Write(p []byte) (int, error) {
 	n, err := w.f.Write(p)
 	w.sum.Write(p[:n])
@@ -50,15 +53,5 @@ func (w *blobWriter) commit(path string) error {
 
 // copyContext is io.Copy that stops when ctx ends.
 func copyContext(ctx context.Context, w io.Writer, r io.Reader) (int64, error) {
-	n, err := io.CopyBuffer(w, readFunc(func(p []byte) (int, error) {
-		if ctx.Err() != nil {
-			return 0, context.Cause(ctx)
-		}
-		return r.Read(p)
-	}), make([]byte, chunkSize))
-	return n, err
+	return io.CopyBuffer(w, archive.Until(ctx, r), make([]byte, chunkSize))
 }
-
-type readFunc func(p []byte) (int, error)
-
-func (f readFunc) Read(p []byte) (int, error) { return f(p) }

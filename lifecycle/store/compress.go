@@ -80,6 +80,7 @@ func abandon(z io.WriteCloser) {
 
 type nopCloser struct{ io.Writer }
 
+// Close does nothing.
 func (nopCloser) Close() error { return nil }
 
 // Decompress gives what is in r, which is compressed by gzip or zstd, or not at all: its first bytes tell.

@@ -110,6 +110,7 @@ type partFile struct {
 	size int64
 }
 
+// Write adds to the file, up to what a download may have.
 func (p *partFile) Write(b []byte) (int, error) {
 	if p.size+int64(len(b)) > maxDownload {
 		return 0, fmt.Errorf("the download is larger than %d bytes", int64(maxDownload))

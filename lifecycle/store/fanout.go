@@ -132,6 +132,7 @@ func (r *chunkReader) drop() {
 	r.cur = nil
 }
 
+// Read gives bytes of the current chunk and waits for the next where that is used up.
 func (r *chunkReader) Read(p []byte) (int, error) {
 	if err := r.next(); err != nil {
 		return 0, err

@@ -47,14 +47,31 @@ type image struct {
 
 var _ v1.Image = (*image)(nil)
 
-func (i *image) RawManifest() ([]byte, error)        { return i.rawManifest, nil }
-func (i *image) Manifest() (*v1.Manifest, error)     { return i.manifest.DeepCopy(), nil }
-func (i *image) RawConfigFile() ([]byte, error)      { return i.rawConfig, nil }
+// RawManifest gives the manifest as it is written.
+func (i *image) RawManifest() ([]byte, error) { return i.rawManifest, nil }
+
+// Manifest gives the manifest, the caller's own.
+func (i *image) Manifest() (*v1.Manifest, error) { return i.manifest.DeepCopy(), nil }
+
+// RawConfigFile gives the configuration as it is written.
+func (i *image) RawConfigFile() ([]byte, error) { return i.rawConfig, nil }
+
+// ConfigFile gives the configuration, the caller's own.
 func (i *image) ConfigFile() (*v1.ConfigFile, error) { return i.config.DeepCopy(), nil }
-func (i *image) ConfigName() (v1.Hash, error)        { return i.manifest.Config.Digest, nil }
-func (i *image) Digest() (v1.Hash, error)            { return partial.Digest(i) }
-func (i *image) Size() (int64, error)                { return int64(len(i.rawManifest)), nil }
-func (i *image) ConfigLayer() (v1.Layer, error)      { return partial.ConfigLayer(i) }
+
+// ConfigName is the digest of the configuration.
+func (i *image) ConfigName() (v1.Hash, error) { return i.manifest.Config.Digest, nil }
+
+// Digest is that of the manifest.
+func (i *image) Digest() (v1.Hash, error) { return partial.Digest(i) }
+
+// Size is the manifest's, in bytes.
+func (i *image) Size() (int64, error) { return int64(len(i.rawManifest)), nil }
+
+// ConfigLayer gives the configuration as a layer, for those that send it like one.
+func (i *image) ConfigLayer() (v1.Layer, error) { return partial.ConfigLayer(i) }
+
+// LayerByDiffID finds a layer by the digest of what is in it.
 func (i *image) LayerByDiffID(h v1.Hash) (v1.Layer, error) {
 	for n, id := range i.config.RootFS.DiffIDs {
 		if id == h {
@@ -64,6 +81,7 @@ func (i *image) LayerByDiffID(h v1.Hash) (v1.Layer, error) {
 	return nil, fmt.Errorf("finding layer %s: the image has none with this diffID", h)
 }
 
+// MediaType is what the manifest says of itself; an OCI manifest may leave that out.
 func (i *image) MediaType() (types.MediaType, error) {
 	if i.manifest.MediaType != "" {
 		return i.manifest.MediaType, nil
@@ -71,6 +89,7 @@ func (i *image) MediaType() (types.MediaType, error) {
 	return types.OCIManifestSchema1, nil // the field is optional there
 }
 
+// LayerByDigest finds a layer, or the configuration, by the digest of its blob.
 func (i *image) LayerByDigest(h v1.Hash) (v1.Layer, error) {
 	if h == i.manifest.Config.Digest {
 		return partial.ConfigLayer(i)
@@ -83,6 +102,7 @@ func (i *image) LayerByDigest(h v1.Hash) (v1.Layer, error) {
 	return nil, fmt.Errorf("finding layer %s: the image has none with this digest", h)
 }
 
+// Layers gives the layers, lowest first; none is read.
 func (i *image) Layers() ([]v1.Layer, error) {
 	out := make([]v1.Layer, 0, len(i.manifest.Layers))
 	for n := range i.manifest.Layers {
@@ -118,12 +138,22 @@ type blobLayer struct {
 	diffID v1.Hash
 }
 
-func (l *blobLayer) Digest() (v1.Hash, error)            { return l.desc.Digest, nil }
-func (l *blobLayer) DiffID() (v1.Hash, error)            { return l.diffID, nil }
-func (l *blobLayer) Size() (int64, error)                { return l.desc.Size, nil }
+// Digest is that of the blob.
+func (l *blobLayer) Digest() (v1.Hash, error) { return l.desc.Digest, nil }
+
+// DiffID is the digest of what is in the layer.
+func (l *blobLayer) DiffID() (v1.Hash, error) { return l.diffID, nil }
+
+// Size is the blob's, in bytes.
+func (l *blobLayer) Size() (int64, error) { return l.desc.Size, nil }
+
+// MediaType tells how the blob is compressed.
 func (l *blobLayer) MediaType() (types.MediaType, error) { return l.desc.MediaType, nil }
+
+// Descriptor gives the layer as the manifest describes it.
 func (l *blobLayer) Descriptor() (*v1.Descriptor, error) { return l.desc.DeepCopy(), nil }
 
+// Compressed opens the blob; one that is not in the store is ErrNotFound.
 func (l *blobLayer) Compressed() (io.ReadCloser, error) {
 	r, _, err := l.store.OpenBlob(l.desc.Digest)
 	if errors.Is(err, ErrNotFound) {
@@ -132,6 +162,7 @@ func (l *blobLayer) Compressed() (io.ReadCloser, error) {
 	return r, err
 }
 
+// Uncompressed opens what is in the blob.
 func (l *blobLayer) Uncompressed() (io.ReadCloser, error) {
 	r, err := l.Compressed()
 	if err != nil {
@@ -165,11 +196,22 @@ type index struct {
 
 var _ v1.ImageIndex = (*index)(nil)
 
-func (i *index) RawManifest() ([]byte, error)                { return i.raw, nil }
-func (i *index) IndexManifest() (*v1.IndexManifest, error)   { return i.manifest.DeepCopy(), nil }
-func (i *index) Digest() (v1.Hash, error)                    { return partial.Digest(i) }
-func (i *index) Size() (int64, error)                        { return int64(len(i.raw)), nil }
-func (i *index) Image(h v1.Hash) (v1.Image, error)           { return i.store.Image(h, nil) }
+// RawManifest gives the manifest as it is written.
+func (i *index) RawManifest() ([]byte, error) { return i.raw, nil }
+
+// IndexManifest gives the entries, the caller's own.
+func (i *index) IndexManifest() (*v1.IndexManifest, error) { return i.manifest.DeepCopy(), nil }
+
+// Digest is that of the manifest.
+func (i *index) Digest() (v1.Hash, error) { return partial.Digest(i) }
+
+// Size is the manifest's, in bytes.
+func (i *index) Size() (int64, error) { return int64(len(i.raw)), nil }
+
+// Image reads an image of the store that the index names.
+func (i *index) Image(h v1.Hash) (v1.Image, error) { return i.store.Image(h, nil) }
+
+// ImageIndex reads an index of the store that the index names.
 func (i *index) ImageIndex(h v1.Hash) (v1.ImageIndex, error) { return i.store.Index(h) }
 
 // Layer gives a blob that the index names and that is neither image nor index.
@@ -182,6 +224,7 @@ func (i *index) Layer(h v1.Hash) (v1.Layer, error) {
 	return nil, fmt.Errorf("finding %s in the index: %w", h, ErrNotFound)
 }
 
+// MediaType is what the index says of itself; an OCI index may leave that out.
 func (i *index) MediaType() (types.MediaType, error) {
 	if i.manifest.MediaType != "" {
 		return i.manifest.MediaType, nil

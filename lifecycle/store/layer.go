@@ -268,4 +268,5 @@ type readCloser struct {
 	close func() error
 }
 
+// Close calls the function.
 func (r readCloser) Close() error { return r.close() }

@@ -338,6 +338,7 @@ type exactly struct {
 	err  error
 }
 
+// Write fails when p does not fit into what is left.
 func (e *exactly) Write(p []byte) (int, error) {
 	if int64(len(p)) > e.left-e.n {
 		e.err = errors.New("the server sends more than the file has")

@@ -18,6 +18,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"s2i/lifecycle/archive"
 )
 
 // Client gets files. The zero value is ready to use, and a Client may be used from any number of goroutines.
@@ -168,7 +170,7 @@ func fromFile(ctx context.Context, u *url.URL, w io.Writer, offset int64, count 
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {
 		return fmt.Errorf("reading %s from byte %d: %w", name, offset, err)
 	}
-	if _, err := io.Copy(&counting{w: w, count: count}, &reader{ctx: ctx, r: f}); err != nil {
+	if _, err := io.Copy(&counting{w: w, count: count}, archive.Until(ctx, f)); err != nil {
 		return fmt.Errorf("reading %s: %w", name, err)
 	}
 	return nil

@@ -47,7 +47,10 @@ type transportError struct {
 	err error
 }
 
+// Error gives the URL and what happened to the connection.
 func (e *transportError) Error() string { return fmt.Sprintf("getting %s: %v", e.url, e.err) }
+
+// Unwrap gives what happened to the connection.
 func (e *transportError) Unwrap() error { return e.err }
 
 // Unreachable tells whether err means that no server answered.
@@ -160,6 +163,7 @@ type counting struct {
 	count func(int64)
 }
 
+// Write counts what is written and keeps the writer's error.
 func (c *counting) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
@@ -180,23 +184,11 @@ type limited struct {
 	url   string
 }
 
+// Write fails when p does not fit into what is left.
 func (l *limited) Write(p []byte) (int, error) {
 	if int64(len(p)) > l.left {
 		return 0, fmt.Errorf("getting %s: it is larger than %d bytes", Redact(l.url), l.limit)
 	}
 	l.left -= int64(len(p))
 	return l.w.Write(p)
-}
-
-// reader stops reading when its context ends.
-type reader struct {
-	ctx context.Context //nolint:containedctx // lives as long as one copy
-	r   io.Reader
-}
-
-func (r *reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }

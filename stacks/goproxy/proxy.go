@@ -211,6 +211,7 @@ type counter struct {
 	n int64
 }
 
+// Write fails beyond maxZip.
 func (c *counter) Write(p []byte) (int, error) {
 	if c.n += int64(len(p)); c.n > maxZip {
 		return 0, errors.New("the zip is larger than 1 GiB")

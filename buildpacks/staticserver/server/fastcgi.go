@@ -98,6 +98,7 @@ type answer struct {
 	ended     bool
 }
 
+// Read gives what the program's next records hold, and io.EOF once it has ended the request.
 func (a *answer) Read(p []byte) (int, error) {
 	for a.left == 0 {
 		if a.ended {

@@ -31,11 +31,13 @@ type counter struct {
 	size   int64
 }
 
+// WriteHeader remembers the status and passes it on.
 func (c *counter) WriteHeader(status int) {
 	c.status = status
 	c.ResponseWriter.WriteHeader(status)
 }
 
+// Write counts what is passed on.
 func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.ResponseWriter.Write(p)
 	c.size += int64(n)

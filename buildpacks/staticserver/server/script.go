@@ -231,6 +231,7 @@ type flusher struct {
 	c *http.ResponseController
 }
 
+// Write passes p on and sends it at once.
 func (f flusher) Write(p []byte) (int, error) {
 	n, err := f.w.Write(p)
 	if err == nil {
