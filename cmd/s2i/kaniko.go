@@ -25,7 +25,8 @@ func kanikoFlags() []cli.Flag {
 	flags := []cli.Flag{
 		text("context"), text("context-sub-path"), text("bucket"), list("git"), list("destination"),
 		&cli.BoolFlag{Name: "no-push", Hidden: true, EnvVars: []string{"KANIKO_NO_PUSH"}},
-		text("tar-path"), text("oci-layout-path"), text("custom-platform"), text("compression-level"),
+		&cli.StringFlag{Name: "tar-path", Aliases: []string{"tarPath"}, Hidden: true}, text("oci-layout-path"),
+		&cli.StringFlag{Name: "custom-platform", Aliases: []string{"customPlatform"}, Hidden: true}, text("compression-level"),
 		text("image-name-with-digest-file"), text("image-name-tag-with-digest-file"),
 		list("skip-tls-verify-registry"), text("verbosity"), text("log-format"),
 	}
@@ -35,7 +36,7 @@ func kanikoFlags() []cli.Flag {
 	for _, name := range strings.Fields("push-retry image-download-retry image-fs-extract-retry") {
 		flags = append(flags, &cli.IntFlag{Name: name, Hidden: true})
 	}
-	for _, name := range strings.Fields("snapshot-mode ignore-path kaniko-dir") {
+	for _, name := range strings.Fields("snapshot-mode snapshotMode ignore-path kaniko-dir") {
 		flags = append(flags, list(name))
 	}
 	return flags
@@ -43,11 +44,12 @@ func kanikoFlags() []cli.Flag {
 
 func kanikoSwitches() []string {
 	return []string{"insecure", "insecure-pull", "skip-tls-verify", "skip-tls-verify-pull", "reproducible",
-		"push-ignore-immutable-tag-errors", "skip-push-permission-check"}
+		"push-ignore-immutable-tag-errors", "skip-push-permission-check", "single-snapshot"}
 }
 
 // kanikoSettled are flags that say what is so anyway, or that are about building in place, which is not done here.
-const kanikoSettled = "compressed-caching log-timestamp use-new-run ignore-var-run cleanup force skip-unused-stages force-build-metadata"
+const kanikoSettled = "compressed-caching log-timestamp use-new-run ignore-var-run cleanup pre-cleanup preserve-context materialize " +
+	"force skip-unused-stages force-build-metadata"
 
 // kanikoArgs turns the command line of Kaniko's executor into ours. Its short flags stand for others than ours.
 func kanikoArgs(args []string) []string {
@@ -96,6 +98,9 @@ func translate(ctx context.Context, c *cli.Context) error {
 	if c.Bool("reproducible") && !c.IsSet("creation-time") {
 		set["creation-time"] = []string{"0"}
 	}
+	if c.Bool("single-snapshot") {
+		set["squash"] = []string{"true"}
+	}
 	for flag, values := range set {
 		for _, v := range values {
 			if err := c.Set(flag, v); err != nil {
@@ -103,8 +108,8 @@ func translate(ctx context.Context, c *cli.Context) error {
 			}
 		}
 	}
-	for _, flag := range []string{"ignore-path", "ignore-var-run", "cleanup", "force", "kaniko-dir", "snapshot-mode", "use-new-run",
-		"force-build-metadata"} {
+	for _, flag := range []string{"ignore-path", "ignore-var-run", "cleanup", "pre-cleanup", "preserve-context", "materialize",
+		"force", "kaniko-dir", "snapshot-mode", "snapshotMode", "use-new-run", "force-build-metadata"} {
 		if c.IsSet(flag) {
 			progress.Warn(ctx, "--%s has no effect: nothing is built in place here", flag)
 		}
