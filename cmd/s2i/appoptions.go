@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ func appOptions(c *cli.Context) (create.AppOptions, error) {
 	if err = settings(&a, c.StringSlice("set")); err != nil {
 		return a, err
 	}
-	if a.Labels, err = pairs("--label", c.StringSlice("label")); err != nil {
+	if a.Labels, err = pairs("--label", withValues(c.StringSlice("label"))); err != nil {
 		return a, err
 	}
 	if a.Secrets, _, err = secrets(c.StringSlice("secret")); err != nil {
@@ -124,6 +125,17 @@ func settings(a *create.AppOptions, values []string) error {
 		return usageError("--start: %w", err)
 	}
 	return nil
+}
+
+// withValues gives a label without a value the empty one, as docker and Buildah do.
+func withValues(labels []string) []string {
+	out := slices.Clone(labels)
+	for i, l := range out {
+		if !strings.Contains(l, "=") {
+			out[i] += "="
+		}
+	}
+	return out
 }
 
 // pairs reads the values of a flag of the form NAME=VALUE.

@@ -90,7 +90,7 @@ func (x *contexts) open(ctx context.Context, dir place) error {
 	if x.o.SSH, err = x.agents(x.c.StringSlice("ssh")); err != nil {
 		return err
 	}
-	x.o.Git = x.repository
+	x.o.Git = repositories{x}
 	if dir.dir == "" {
 		src, err := sourceArg(x.c)
 		if err != nil {
@@ -192,23 +192,6 @@ func (x *contexts) fetch(ctx context.Context, src string, o source.Options) (*so
 	return tree, nil
 }
 
-// repository checks a git repository out for ADD. Whoever wrote the Dockerfile chose its address, so that of the
-// credentials here it gets only the secrets that were given to the build.
-func (x *contexts) repository(ctx context.Context, ref string, keep bool) (dir, commit string, release func(), err error) {
-	if err := checkOffline(x.c, ref); err != nil {
-		return "", "", nil, err
-	}
-	own := &contexts{c: x.c, t: x.t, o: x.o}
-	tree, err := own.fetch(ctx, ref, source.Options{KeepGit: keep, Getenv: x.environment(false), NoHelpers: true})
-	if err != nil {
-		return "", "", nil, err
-	}
-	if tree.Project.Source != nil {
-		commit, _ = tree.Project.Source.Version["commit"].(string)
-	}
-	return tree.Dir, commit, own.close, nil
-}
-
 // environment looks credentials up: the build's secrets GIT_AUTH_TOKEN and GIT_AUTH_HEADER, also with .HOST, and its
 // agent for ssh; and, for what the user names, those in the environment and in the home directory.
 func (x *contexts) environment(all bool) func(string) string {
@@ -234,7 +217,7 @@ func (x *contexts) environment(all bool) func(string) string {
 // named opens what --build-context names.
 func (x *contexts) named(ctx context.Context, value string) (n dockerfile.NamedContext, err error) {
 	switch scheme, rest, _ := strings.Cut(value, "://"); {
-	case scheme == "docker-image" && rest != "":
+	case (scheme == "docker-image" || scheme == "docker" || scheme == "container-image") && rest != "": // two are Buildah's
 		n.Image, err = parseRef(rest)
 		return n, err
 	case scheme == "oci-layout" && rest != "":
@@ -245,7 +228,7 @@ func (x *contexts) named(ctx context.Context, value string) (n dockerfile.NamedC
 	if err != nil {
 		return n, err
 	}
-	patterns, err := readIgnore(dir, ".dockerignore")
+	patterns, err := readIgnore(dir, ".containerignore", ".dockerignore")
 	if err != nil {
 		return n, err
 	}

@@ -138,7 +138,7 @@ func dockerfileOptions(c *cli.Context, t *tools) (o dockerfile.Options, err erro
 	if err != nil {
 		return o, err
 	}
-	o = dockerfile.Options{Store: t.store, Images: t.images, Target: c.String("target"), Platform: app.Target,
+	o = dockerfile.Options{Store: t.store, Images: t.images, Target: c.String("target"), Platform: app.Target, PlatformAsked: c.IsSet("platform"),
 		Labels: app.Labels, Secrets: app.Secrets, Network: app.Network, Limits: app.Limits, NoCache: c.Bool("no-cache"),
 		NoCacheStages: c.StringSlice("no-cache-filter"), Compression: app.Compression, Created: app.Created,
 		Offline: c.Bool("offline"), Pull: c.Bool("pull")}

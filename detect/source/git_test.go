@@ -140,6 +140,7 @@ func checkRevisions(t *testing.T, location string, first, second plumbing.Hash, 
 		if err := tree.Close(); err != nil {
 			t.Error(err)
 		}
+		checkCommit(t, location+c.fragment, c.commit, o)
 	}
 	for fragment, want := range map[string]string{
 		"#missing":                          `no branch, tag or commit "missing"`,
@@ -150,6 +151,21 @@ func checkRevisions(t *testing.T, location string, first, second plumbing.Hash, 
 		if _, err := Open(t.Context(), location+fragment, o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q in it", fragment, err, want)
 		}
+	}
+}
+
+// checkCommit asks for the commit without fetching it: only a part of its hash needs the repository for that.
+func checkCommit(t *testing.T, ref string, commit plumbing.Hash, o Options) {
+	t.Helper()
+	if r, err := ParseRef(ref); err != nil || r.Kind != Git {
+		return
+	}
+	want := commit.String()
+	if strings.HasSuffix(ref, "#"+want[:8]) && !strings.HasPrefix(ref, "file:") {
+		want = ""
+	}
+	if got, err := Commit(t.Context(), ref, o); err != nil || got != want {
+		t.Errorf("%s is at commit %q (%v), want %q", ref, got, err, want)
 	}
 }
 

@@ -35,6 +35,8 @@ type Options struct {
 	Target string
 	// Platform is what the image is for.
 	Platform lifecycle.Target
+	// PlatformAsked tells that somebody asked for that platform, and that it is not just this machine's.
+	PlatformAsked bool
 	// Args are the build arguments (--build-arg).
 	Args map[string]string
 	// Labels are added to the image.
@@ -72,9 +74,8 @@ type Options struct {
 	Compression store.Compression
 	// Created is the image's time of creation; zero means the fixed one of reproducible images.
 	Created time.Time
-	// Git checks a repository out for ADD, given as source.ParseRef reads it, and tells which commit that is; nil when
-	// repositories cannot be fetched.
-	Git func(ctx context.Context, ref string, keepGitDir bool) (dir, commit string, release func(), err error)
+	// Git fetches repositories for ADD; nil when they cannot be fetched.
+	Git Repositories
 	// Offline forbids downloads.
 	Offline bool
 	// Generated tells that a program wrote the Dockerfile: nobody wants to hear how to write it better.

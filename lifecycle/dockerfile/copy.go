@@ -31,8 +31,8 @@ type copying struct {
 	exclude  []string
 	parents  bool
 	link     bool
-	unpack   bool  // archives among the sources are unpacked
-	remote   files // the tree that the sources are in, when it came over the network
+	unpack   bool        // archives among the sources are unpacked
+	remote   *sourceTree // what the sources are in, when it came over the network
 }
 
 func copyOf(c *instructions.CopyCommand) copying {
@@ -51,17 +51,17 @@ func (s *stage) copy(ctx context.Context, st *state, c copying) error {
 	}
 	dest, toDir := destination(st.config.Config.WorkingDir, c.dest)
 	toDir = toDir || len(c.sources)+len(c.contents) > 1
-	tree, at, err := s.tree(ctx, st, c.from)
-	if err != nil {
-		return err
+	tree := c.remote
+	if tree == nil {
+		var err error
+		if tree, err = s.tree(ctx, st, c.from); err != nil {
+			return err
+		}
 	}
-	if c.remote != nil {
-		tree = func(context.Context) (files, error) { return c.remote, nil }
-	}
-	g := &gathering{s: s, c: c, tree: tree}
-	digest, err := s.b.content(ctx, at, g)
+	g := &gathering{s: s, c: c, tree: tree.open}
+	digest, err := s.b.content(ctx, tree.at, g)
 	if err != nil {
-		return err
+		return during(c.text, err)
 	}
 	below := st.chain
 	if c.link && c.chmod == "" { // as BuildKit has it
@@ -86,22 +86,29 @@ func destination(workdir, dest string) (string, bool) {
 	return listing.Clean(dest), toDir
 }
 
-// tree opens what --from names: a stage, a named context, an image, or the build context. at is the top layer of a stage
-// or an image, whose key names the content before its files are known; nil otherwise.
-func (s *stage) tree(ctx context.Context, st *state, from string) (open func(context.Context) (files, error), at *node, err error) {
-	have := func(f files) func(context.Context) (files, error) {
-		return func(context.Context) (files, error) { return f, nil }
-	}
+// sourceTree is what a COPY or ADD takes files from. at is the top layer of a stage or an image, whose key names the
+// content before its files are known; nil for others.
+type sourceTree struct {
+	open func(context.Context) (files, error)
+	at   *node
+}
+
+func treeOf(f files) *sourceTree {
+	return &sourceTree{open: func(context.Context) (files, error) { return f, nil }}
+}
+
+// tree finds what --from names: a stage, a named context, an image, or the build context.
+func (s *stage) tree(ctx context.Context, st *state, from string) (*sourceTree, error) {
 	if from == "" {
-		return have(s.b.Context), nil, nil
+		return treeOf(s.b.Context), nil
 	}
 	i, ok, err := s.b.File.from(s.index, from)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !ok {
 		if c, named := s.b.context(from); named && c.Dir != nil {
-			return have(c.Dir), nil, nil
+			return treeOf(c.Dir), nil
 		}
 	}
 	var source *state
@@ -111,15 +118,16 @@ func (s *stage) tree(ctx context.Context, st *state, from string) (open func(con
 		source, err = s.b.fromImage(ctx, from, st.platform)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if len(source.chain) > 0 {
-		at = source.chain[len(source.chain)-1]
-	}
-	return func(ctx context.Context) (files, error) {
+	tree := &sourceTree{open: func(ctx context.Context) (files, error) {
 		s.ahead(ctx, st)
 		return s.b.view(ctx, source.chain)
-	}, at, nil
+	}}
+	if len(source.chain) > 0 {
+		tree.at = source.chain[len(source.chain)-1]
+	}
+	return tree, nil
 }
 
 // ahead begins to make what the stage has so far: when a stage has to be looked into, that takes time, and what this one
@@ -207,7 +215,7 @@ func (b *builder) content(ctx context.Context, at *node, g *gathering) (string, 
 	}
 	sources, err := g.gather(ctx)
 	if err != nil {
-		return "", fmt.Errorf("copying: %w", err)
+		return "", err
 	}
 	digest, err := contentDigest(sources)
 	if err != nil || key == "" {
@@ -266,7 +274,7 @@ func (b *builder) makeCopy(ctx context.Context, n *node, g *gathering, p placeme
 	}
 	items, err := p.place(sources)
 	if err != nil {
-		return made{}, fmt.Errorf("copying: %w", err)
+		return made{}, during(g.c.text, err)
 	}
 	return b.pack(ctx, n, items)
 }

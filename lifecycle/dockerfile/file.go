@@ -57,6 +57,7 @@ func Parse(name string, data []byte) (*File, error) {
 	if err != nil {
 		return nil, located(name, err, nil)
 	}
+	dropRelabels(parsed.AST)
 	f := &File{Name: name, Escape: parsed.EscapeToken, text: data}
 	if f.Stages, f.Args, err = instructions.Parse(parsed.AST, nil); err != nil {
 		return nil, located(name, err, nil)
@@ -101,6 +102,15 @@ func located(name string, err error, fallback []parser.Range) error {
 		line = unknown.Line
 	}
 	return &Error{File: name, Line: line, Err: err}
+}
+
+// during says what failed, unless the error has a place already: that of an instruction of another stage.
+func during(what string, err error) error {
+	var elsewhere *Error
+	if errors.As(err, &elsewhere) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 func lineOf(where []parser.Range) int {

@@ -19,6 +19,7 @@ import (
 // image puts the image together. It records where its base ends, so that it can be rebased.
 func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 	config := st.config.DeepCopy()
+	b.platform(config)
 	created := b.Created
 	if created.IsZero() {
 		created = archive.Epoch
@@ -52,6 +53,19 @@ func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 		return img, err
 	}
 	return withStartInterval(img, st.startInterval)
+}
+
+// platform makes an image one for the platform that was asked for, whatever its stage was built for, as BuildKit does.
+func (b *builder) platform(config *v1.ConfigFile) {
+	if !b.PlatformAsked {
+		return
+	}
+	same := config.OS == b.Platform.OS && config.Architecture == b.Platform.Arch
+	config.OS, config.Architecture = b.Platform.OS, b.Platform.Arch
+	if !same {
+		config.Variant, config.OSVersion = "", ""
+	}
+	config.Variant = cmp.Or(b.Platform.Variant, config.Variant)
 }
 
 // ociLayers is an image of layers. Docker's types of a base's layers name the same bytes as OCI's, in whose manifests

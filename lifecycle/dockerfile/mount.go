@@ -49,13 +49,13 @@ func (s *stage) mount(ctx context.Context, st *state, m *instructions.Mount) (*m
 	default:
 		return nil, fmt.Errorf("--mount=type=%s is unknown: there are bind, cache, tmpfs, secret and ssh", m.Type)
 	}
-	tree, at, err := s.tree(ctx, st, m.From)
+	tree, err := s.tree(ctx, st, m.From)
 	if err != nil {
 		return nil, err
 	}
-	g := &gathering{s: s, c: copying{sources: []string{path.Join("/", m.Source)}}, tree: tree}
-	if one.digest, err = s.b.content(ctx, at, g); err != nil {
-		return nil, fmt.Errorf("--mount=type=%s: %w", m.Type, err)
+	g := &gathering{s: s, c: copying{sources: []string{path.Join("/", m.Source)}}, tree: tree.open}
+	if one.digest, err = s.b.content(ctx, tree.at, g); err != nil {
+		return nil, during("--mount=type="+string(m.Type), err)
 	}
 	one.gather = g.gather
 	one.key = append(one.key, one.digest)
@@ -89,7 +89,7 @@ func (m *mounting) all(ctx context.Context) error {
 	}
 	for i, one := range m.r.mounts {
 		if err := m.one(ctx, one, i); err != nil {
-			return fmt.Errorf("--mount=type=%s: %w", one.Type, err)
+			return during("--mount=type="+string(one.Type), err)
 		}
 	}
 	if err := m.aptUser(); err != nil {

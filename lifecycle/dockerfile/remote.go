@@ -55,43 +55,20 @@ func (s *stage) addRemote(ctx context.Context, st *state, c *instructions.AddCom
 	src := c.SourcePaths[0]
 	one := copying{text: fmt.Sprint(c), dest: c.DestPath, chown: c.Chown, chmod: c.Chmod, link: c.Link, exclude: c.ExcludePatterns}
 	if kindOf(src) == gitRepository {
-		dir, err := s.b.repository(ctx, src, c.Checksum, c.KeepGitDir != nil && *c.KeepGitDir)
+		tree, err := s.repository(ctx, c)
 		if err != nil {
 			return fmt.Errorf("ADD %s: %w", src, err)
 		}
-		one.sources, one.remote = []string{"/"}, dir
+		one.sources, one.remote = []string{"/"}, tree
 		return s.copy(ctx, st, one)
 	}
 	file, err := s.b.download(ctx, src, c.Checksum)
 	if err != nil {
 		return fmt.Errorf("ADD %s: %w", src, err)
 	}
-	one.sources, one.remote = []string{file.entry.Name}, file
+	one.sources, one.remote = []string{file.entry.Name}, treeOf(file)
 	one.unpack = c.Unpack != nil && *c.Unpack
 	return s.copy(ctx, st, one)
-}
-
-// repository checks a git repository out.
-func (b *builder) repository(ctx context.Context, src, commit string, keepGitDir bool) (*Context, error) {
-	if b.Git == nil {
-		return nil, errors.New("git repositories cannot be fetched here")
-	}
-	ctx, task := progress.Start(ctx, "fetching "+src, 0)
-	dir, at, release, err := b.Git(ctx, src, keepGitDir)
-	task.End(err)
-	if err != nil {
-		return nil, err
-	}
-	b.onClose(release)
-	if commit != "" && !strings.HasPrefix(at, commit) {
-		return nil, fmt.Errorf("--checksum is %s, but the repository gave commit %s", commit, at)
-	}
-	tree, err := OpenContext(dir, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	b.onClose(func() { _ = tree.Close() })
-	return tree, nil
 }
 
 // remoteFile is a tree of the one file that was downloaded.

@@ -192,7 +192,7 @@ func scratchState(platform lifecycle.Target) *state {
 func (s *stage) fromDir(ctx context.Context, name string, dir *Context, platform lifecycle.Target) (*state, error) {
 	st := scratchState(platform)
 	s.at = s.src.Location
-	err := s.copy(ctx, st, copying{text: "FROM " + name, sources: []string{"/"}, dest: "/", remote: dir, link: true})
+	err := s.copy(ctx, st, copying{text: "FROM " + name, sources: []string{"/"}, dest: "/", remote: treeOf(dir), link: true})
 	return st, err
 }
 
@@ -251,6 +251,7 @@ func (s *stage) triggers(st *state) ([]instructions.Command, error) {
 		if err != nil {
 			return nil, &Error{File: s.b.File.Name, Line: lineOf(s.src.Location), Err: fmt.Errorf("reading the base's ONBUILD %s: %w", text, err)}
 		}
+		dropRelabels(parsed.AST)
 		for _, n := range parsed.AST.Children {
 			c, err := instructions.ParseCommand(n)
 			if err != nil {

@@ -93,6 +93,7 @@ func TestRules(t *testing.T) {
 		{name: "InvalidDefaultArgInFrom", text: "ARG v\nFROM tools:$v\n", args: map[string]string{"v": "1"}, want: "2 InvalidDefaultArgInFrom"},
 		{name: "InvalidDefaultArgInFrom, empty", text: "ARG i\nFROM $i\n", args: map[string]string{"i": "tools"}, want: "2 InvalidDefaultArgInFrom"},
 		{name: "a default", text: "ARG v=latest\nFROM tools:$v\n"},
+		{name: "an image of the store", text: "FROM store:tools:1\n"},
 		{name: "FromPlatformFlagConstDisallowed", text: "FROM --platform=linux/amd64 scratch\n", want: "1 FromPlatformFlagConstDisallowed"},
 		{name: "a stage named after its platform", text: "FROM --platform=linux/amd64 scratch AS build_amd64\n"},
 		{name: "CopyIgnoredFile", text: "FROM scratch\nCOPY a b/c /x/\nADD d.tar /\n", ignore: []string{"b", "*.tar"},

@@ -92,6 +92,6 @@ func possibleName(text string) bool {
 	if strings.HasSuffix(text, ":") {
 		return false
 	}
-	_, err := name.ParseReference(text, name.WeakValidation)
+	_, err := name.ParseReference(strings.TrimPrefix(text, "store:"), name.WeakValidation) // store: is ours
 	return err == nil
 }
