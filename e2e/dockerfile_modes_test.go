@@ -16,7 +16,8 @@ var modeCases = []string{ //nolint:gochecknoglobals // constant
 }
 
 // TestDockerfileModes builds the same Dockerfiles as root; as an ordinary user with subordinate ids, and without; and as
-// root of a container with podman's default capabilities, where no sandbox can be made. All expect the same digest.
+// root of a container with podman's default capabilities, where no sandbox can be made: in place, which is what such a
+// container without files of its own gets, and with the image as the root directory. All expect the same digest.
 func TestDockerfileModes(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
@@ -38,7 +39,9 @@ func TestDockerfileModes(t *testing.T) {
 			for mode, user := range map[string]string{"subordinate": subordinate, "single": "nobody"} {
 				expect(t, mode, inMode(t, c, places[mode], user), want)
 			}
-			expect(t, "container", inContainer(t, c, places["container"]), want)
+			for _, isolation := range []string{"auto", "direct"} {
+				expect(t, "container, "+isolation, inContainer(t, c, places["container"], isolation), want)
+			}
 		})
 	}
 }
@@ -84,17 +87,21 @@ func inMode(t *testing.T, c *dockerfileCase, dir, user string) string {
 }
 
 // inContainer builds a case as root of a container that has nothing but the program.
-func inContainer(t *testing.T, c *dockerfileCase, dir string) string {
+func inContainer(t *testing.T, c *dockerfileCase, dir, isolation string) string {
 	t.Helper()
+	_ = os.RemoveAll(filepath.Join(dir, "store"))
 	root := filepath.Join(dir, "rootfs")
 	if err := os.MkdirAll(filepath.Join(root, "build"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"run", "--rm", "--network", "host", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
 		"-v", dir + ":/build", "-e", "HOME=/build", "--rootfs", root, "/build/s2i"}
-	out := digestOf(t, podman(append(args, modeArgs(t, c, dir, "/build")...)...).run(t))
-	if _, err := os.Stat(filepath.Join(root, "usr")); err == nil {
-		t.Error("the build has left files in the container's own root directory")
+	args = append(args, modeArgs(t, c, dir, "/build")...)
+	out := digestOf(t, podman(append(args, "--isolation", isolation)...).run(t))
+	for _, name := range []string{"usr", ".s2i/aside"} {
+		if _, err := os.Stat(filepath.Join(root, name)); err == nil {
+			t.Errorf("the build has left /%s in the container's own root directory", name)
+		}
 	}
 	return out
 }

@@ -252,16 +252,26 @@ func newSandbox(c *cli.Context, t *tools, grace time.Duration) (sandbox.Sandbox,
 	case "direct":
 		return sandbox.Direct{Grace: grace}, nil
 	default:
-		return nil, usageError("--isolation %s is neither auto, oci nor direct", isolation)
+		return nil, usageError("--isolation %s is none of auto, oci, direct and, for Dockerfiles, in-place", isolation)
 	}
 }
 
 // dockerfileSandbox is newSandbox for Dockerfiles. Without a choice, they are built by what works here, root of a container
-// without sandboxes included: there a command has its image as its root directory, and all else in common with s2i. A
-// build that runs no command needs none.
+// without sandboxes included: in place, when the container has nothing but s2i, and else with the image as the root
+// directory and all else in common with s2i. A build that runs no command needs none.
 func dockerfileSandbox(ctx context.Context, c *cli.Context, t *tools) (sandbox.Sandbox, error) {
-	if c.String("isolation") == "auto" && sandbox.InContainer() {
-		progress.Note(ctx, "this container lets nobody make a sandbox: commands run in the image's files, and share all else with it")
+	isolation := c.String("isolation")
+	may, empty := sandbox.MayRunInPlace()
+	if isolation == "in-place" || isolation == "auto" && may && empty {
+		box, err := newInPlace(c, t)
+		if err == nil || isolation == "in-place" {
+			return sandbox.Direct{InPlace: box}, err
+		}
+		progress.Note(ctx, "%v", err)
+	}
+	if isolation == "auto" && sandbox.InContainer() {
+		progress.Note(ctx, "this container lets nobody make a sandbox: commands run in the image's files, without /proc, and share "+
+			"all else with it (--isolation in-place gives them /proc)")
 		return sandbox.Direct{}, nil
 	}
 	box, err := newSandbox(c, t, 0)

@@ -57,7 +57,7 @@ func builderFlags() []cli.Flag {
 func sandboxFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "runtime", Usage: "the OCI runtime: a `PATH`, or a name such as runc, crun or runsc (default: whichever works)", EnvVars: []string{"S2I_RUNTIME"}},
-		&cli.StringFlag{Name: "isolation", Value: "auto", Usage: "`oci` runs what builds in a sandbox; direct runs buildpacks in place, inside a container that is the build image, and a Dockerfile's commands in the image's files; auto is oci but for Dockerfiles in containers that allow no sandbox", EnvVars: []string{"S2I_ISOLATION"}},
+		&cli.StringFlag{Name: "isolation", Value: "auto", Usage: "`oci` runs what builds in a sandbox; direct runs buildpacks in place, inside a container that is the build image, and a Dockerfile's commands in the image's files; in-place runs those in the root directory of the container, as Kaniko does; auto is oci but for Dockerfiles in containers that allow no sandbox", EnvVars: []string{"S2I_ISOLATION"}},
 		&cli.StringFlag{Name: "network", Value: "host", Usage: "the network of buildpacks: `host` or none"},
 		&cli.StringFlag{Name: "memory", Usage: "bound the build's memory to `SIZE`, such as 2GB"},
 		&cli.Float64Flag{Name: "cpus", Usage: "bound the build to `N` CPUs"},

@@ -36,6 +36,9 @@ func xattrs(fd int) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n == 0 { // overlayfs counts attributes of its own at first
+		return nil, nil
+	}
 	out := map[string]string{}
 	value := make([]byte, maxXattrs)
 	for name := range strings.SplitSeq(strings.TrimRight(string(names[:n]), "\x00"), "\x00") {

@@ -137,6 +137,9 @@ func (m *mounting) names() error {
 	if _, err := os.Stat("/etc/resolv.conf"); err == nil {
 		m.mounts = append(m.mounts, sandbox.Mount{Source: "/etc/resolv.conf", Target: "/etc/resolv.conf", ReadOnly: true})
 	}
+	if d, ok := m.b.Sandbox.(sandbox.Direct); ok && d.InPlace != nil && len(m.b.Hosts) == 0 {
+		return nil // the container's own is there
+	}
 	text := "127.0.0.1\tlocalhost " + m.r.hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	for _, name := range slices.Sorted(maps.Keys(m.b.Hosts)) {
 		text += m.b.Hosts[name] + "\t" + name + "\n"

@@ -116,17 +116,30 @@ func (b *builder) idleRoot(chain []*node) (*plainRoot, error) {
 		return r, nil
 	}
 	b.mu.Unlock()
-	dir, remove, err := b.Store.TempDir("dockerfile")
+	dir, err := b.placeOfRoot()
 	if err != nil {
 		return nil, err
 	}
-	b.onClose(remove)
 	r := &plainRoot{dir: filepath.Join(dir, "root"), work: filepath.Join(dir, "work")}
 	if r.dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return nil, err
 	}
 	r.dir = filepath.Join(r.dir, "root")
 	return r, errors.Join(os.Mkdir(r.dir, 0o755), os.Chmod(r.dir, 0o755), os.Mkdir(r.work, 0o700))
+}
+
+// placeOfRoot makes a directory that lives as long as the build.
+func (b *builder) placeOfRoot() (string, error) {
+	if d, ok := b.Sandbox.(sandbox.Direct); ok && d.InPlace != nil {
+		dir, err := os.MkdirTemp(d.InPlace.Dir(), "dockerfile-")
+		b.onClose(func() { _ = os.RemoveAll(dir) })
+		return dir, errors.Join(err, os.Chmod(dir, 0o755)) //nolint:gosec // processes of other users are run in it
+	}
+	dir, remove, err := b.Store.TempDir("dockerfile")
+	if err == nil {
+		b.onClose(remove)
+	}
+	return dir, err
 }
 
 func (b *builder) giveRoot(r *plainRoot) {

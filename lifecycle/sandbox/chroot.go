@@ -19,7 +19,7 @@ import (
 // inDir runs a process in a plain directory as its root directory. Nothing is mounted: see putter for what is done
 // instead.
 func (d Direct) inDir(ctx context.Context, p *Process) error {
-	if err := checkPlain(p); err != nil {
+	if err := d.checkPlain(p); err != nil {
 		return err
 	}
 	var err error
@@ -30,17 +30,26 @@ func (d Direct) inDir(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
-	err = put.all(p.Mounts)
+	if d.InPlace == nil {
+		err = put.system()
+	}
 	if err == nil {
+		err = put.all(p.Mounts)
+	}
+	switch {
+	case err != nil:
+	case d.InPlace != nil:
+		err = d.InPlace.run(ctx, d, p)
+	default:
 		err = d.runIn(ctx, p)
 	}
 	return errors.Join(err, put.undo())
 }
 
 // checkPlain finds wishes that only isolation could meet, and what even this needs.
-func checkPlain(p *Process) error {
+func (d Direct) checkPlain(p *Process) error {
 	switch {
-	case os.Geteuid() != 0 || !hasCapability(unix.CAP_SYS_CHROOT):
+	case d.InPlace == nil && (os.Geteuid() != 0 || !hasCapability(unix.CAP_SYS_CHROOT)):
 		return fmt.Errorf("%w: to run commands in an image's file system, namespaces or CAP_SYS_CHROOT are needed; run as root "+
 			"in this container, as which it has that capability by default, or let it make user namespaces", ErrUnavailable)
 	case p.Network == NetworkNone:
@@ -156,7 +165,8 @@ func (t *putter) undo() error {
 	return errors.Join(append(errs, unix.Close(t.root))...)
 }
 
-func (t *putter) all(mounts []Mount) error {
+// system puts what every process finds in its file tree.
+func (t *putter) system() error {
 	if err := t.put(Mount{Target: "/dev"}, t.makeDev); err != nil {
 		return err
 	}
@@ -165,6 +175,10 @@ func (t *putter) all(mounts []Mount) error {
 			return err
 		}
 	}
+	return nil
+}
+
+func (t *putter) all(mounts []Mount) error {
 	for _, m := range mounts {
 		if err := t.put(m, func(at string) error { return t.fill(m, at) }); err != nil {
 			return err

@@ -27,12 +27,14 @@ import (
 //
 // With Rootfs.Dir the process has that directory as its root directory, which takes CAP_SYS_CHROOT: root in a container
 // has it by default. Then Mounts are copied, or moved, to their targets and away again; there are the usual devices in
-// /dev, and /proc and /sys are empty.
+// /dev, and /proc and /sys are empty; with InPlace all three are the container's.
 //
 // Cancellation ends the process and its process group. Descendants that leave the group are the container's to end.
 type Direct struct {
 	// Grace is the time between SIGTERM and SIGKILL when a run is cancelled; 0 is 500 ms.
 	Grace time.Duration
+	// InPlace, when set, puts the files of Rootfs.Dir into the container's root directory instead of changing it.
+	InPlace *InPlace
 }
 
 // InContainer tells whether this process is a container's root that may make no sandbox and may change its root directory:

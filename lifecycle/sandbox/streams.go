@@ -87,6 +87,15 @@ func (s *streams) output(w io.Writer) (*os.File, error) {
 	return pw, nil
 }
 
+// give makes a user the owner of the process's pipes, as runtimes do, so that it can open /dev/stdout and /dev/stderr.
+func (s *streams) give(uid, gid int) {
+	for _, f := range s.theirs {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+			_ = f.Chown(uid, gid)
+		}
+	}
+}
+
 func (s *streams) null(to **os.File, flag int) error {
 	f, err := os.OpenFile(os.DevNull, flag, 0)
 	if err != nil {
