@@ -39,12 +39,12 @@ func (s *Stack) Compose(ctx context.Context, res *Resolution) (build, run v1.Ima
 		}
 	}
 	if len(res.Build) > 0 {
-		if build, err = s.makeImage(res, imageBuild, layers); err != nil {
+		if build, err = s.makeImage(ctx, res, imageBuild, layers); err != nil {
 			return nil, nil, err
 		}
 	}
 	if len(res.Run) > 0 {
-		if run, err = s.makeImage(res, imageRun, layers); err != nil {
+		if run, err = s.makeImage(ctx, res, imageRun, layers); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -121,8 +121,9 @@ func (s *Stack) key(p Part) string {
 		Name      string
 		Dest      string
 		Select    string
-		With      []string `json:",omitempty"`
-		Program   string   `json:",omitempty"`
+		With      []string            `json:",omitempty"`
+		Take      map[string][]string `json:",omitempty"`
+		Program   string              `json:",omitempty"`
 	}
 	c := content{Composer: composer, Provider: p.Provider, Tool: p.Tool, Dest: p.Dest, Select: p.Select, Set: p.Set,
 		Program: p.Program}
@@ -153,6 +154,7 @@ func (s *Stack) key(p Part) string {
 	}
 	if p.Set == "" {
 		c.Drop = s.Config.Packages[p.Package].Drop
+		c.Take = s.Config.Packages[p.Package].Take
 	}
 	b, err := json.Marshal(c)
 	if err != nil {

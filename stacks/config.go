@@ -58,6 +58,8 @@ type Catalog struct {
 	Exclude []string `toml:"exclude"`
 	// Drop are patterns of paths that stay out of the package's layers.
 	Drop []string `toml:"drop"`
+	// Take are patterns of paths to add from packages of the base that leaves them out, by package.
+	Take map[string][]string `toml:"take"`
 	// Grammar says how versions are asked for: "npm", "go", "pep440", "maven", "java", "cargo", "gem", "composer".
 	Grammar string `toml:"grammar"`
 

@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 
 	"s2i/lifecycle"
 	"s2i/lifecycle/archive"
+	"s2i/lifecycle/store"
 )
 
 // basePath is PATH of every image.
@@ -62,10 +64,10 @@ func (c *Contents) Request(target lifecycle.Target) Request {
 }
 
 // makeImage puts the layers of an image's parts together.
-func (s *Stack) makeImage(res *Resolution, which string, layers map[string]v1.Layer) (v1.Image, error) {
-	parts := res.Run
+func (s *Stack) makeImage(ctx context.Context, res *Resolution, which string, layers map[string]v1.Layer) (v1.Image, error) {
+	parts, need := res.Run, store.Blob
 	if which == imageBuild {
-		parts = res.Build
+		parts, need = res.Build, store.Tree
 	}
 	config := &v1.ConfigFile{
 		OS: "linux", Architecture: res.Target.Arch, Variant: res.Target.Variant,
@@ -73,17 +75,29 @@ func (s *Stack) makeImage(res *Resolution, which string, layers map[string]v1.La
 		RootFS:  v1.RootFS{Type: "layers"},
 	}
 	var list []v1.Layer
-	for _, p := range parts {
-		list = append(list, layers[s.key(p)])
+	add := func(l v1.Layer, title string) {
+		list = append(list, l)
 		config.History = append(config.History, v1.History{Created: v1.Time{Time: archive.Epoch},
-			CreatedBy: "s2i stack " + s.Config.Name + ": " + p.title()})
+			CreatedBy: "s2i stack " + s.Config.Name + ": " + title})
+	}
+	for _, p := range parts {
+		add(layers[s.key(p)], p.title())
+	}
+	libraries, err := s.imageLibraries(ctx, list, which == imageBuild)
+	if err != nil {
+		return nil, err
+	}
+	if l, err := s.cacheLayer(ctx, libraries, res.Target.Arch, need); err != nil {
+		return nil, err
+	} else if l != nil {
+		add(l, ldCache)
 	}
 	labels, err := s.labels(res, parts, which)
 	if err != nil {
 		return nil, err
 	}
 	if which == imageRun {
-		if labels[lifecycle.LabelCompatibility], err = s.compatibilityLabel(parts, list); err != nil {
+		if labels[lifecycle.LabelCompatibility], err = s.compatibilityLabel(parts, libraries); err != nil {
 			return nil, err
 		}
 	}
@@ -150,12 +164,8 @@ func (s *Stack) labels(res *Resolution, parts []Part, which string) (map[string]
 }
 
 // compatibilityLabel is what a run image offers, for rebase to compare.
-func (s *Stack) compatibilityLabel(parts []Part, layers []v1.Layer) (string, error) {
-	libraries, err := s.libraries(layers)
-	if err != nil {
-		return "", err
-	}
-	text, err := json.Marshal(lifecycle.Compatibility{Keys: s.compatibility(parts), Libraries: libraries})
+func (s *Stack) compatibilityLabel(parts []Part, libraries *layerLibraries) (string, error) {
+	text, err := json.Marshal(lifecycle.Compatibility{Keys: s.compatibility(parts), Libraries: libraries.bySoname()})
 	if err != nil {
 		return "", fmt.Errorf("writing the label %s: %w", lifecycle.LabelCompatibility, err)
 	}

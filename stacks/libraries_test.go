@@ -1,9 +1,11 @@
 package stacks
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -17,12 +19,12 @@ func TestDefines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	soname, versions := defines(data)
-	if soname != "libc.so.6" || !slices.Contains(versions, "GLIBC_2.17") || slices.Contains(versions, "libc.so.6") {
+	soname, versions, ok := defines(bytes.NewReader(data))
+	if !ok || soname != "libc.so.6" || !slices.Contains(versions, "GLIBC_2.17") || slices.Contains(versions, "libc.so.6") {
 		t.Errorf("%s defines %v", soname, versions)
 	}
 	for _, other := range []string{"", "INPUT(-lc)", "\x7fELF", string(data[:64])} {
-		if soname, _ := defines([]byte(other)); soname != "" {
+		if soname, _, _ := defines(strings.NewReader(other)); soname != "" {
 			t.Errorf("%.10q is taken for the library %s", other, soname)
 		}
 	}

@@ -21,7 +21,8 @@ func (s *Stack) debSource(part Part) func(ctx context.Context, w io.Writer) erro
 		if err != nil {
 			return err
 		}
-		m := &merger{stack: s, t: newTree(w), base: part.Set != "", drop: s.Config.Packages[part.Package].Drop}
+		m := &merger{stack: s, t: newTree(w), base: part.Set != "", drop: s.Config.Packages[part.Package].Drop,
+			take: s.Config.Packages[part.Package].Take}
 		if m.base {
 			image, name, _ := strings.Cut(part.Set, "/")
 			if m.set, err = s.Config.set(image, name); err != nil {
@@ -51,11 +52,12 @@ type merger struct {
 	t     *tree
 	set   *Set // of a base
 	base  bool
-	drop  []string          // patterns of paths that stay out
-	certs map[string][]byte // certificates of ca-certificates, by path
+	drop  []string            // patterns of paths that stay out
+	take  map[string][]string // patterns of paths to add from packages of the base
+	certs map[string][]byte   // certificates of ca-certificates, by path
 }
 
-// withBase writes what is made of packages of the base: Java's keystore.
+// withBase writes what is made of packages of the base: Java's keystore, and files that the base left out.
 func (m *merger) withBase(ctx context.Context, debs []Deb) error {
 	paths, err := m.stack.getDebs(ctx, debs)
 	if err != nil {
@@ -67,8 +69,45 @@ func (m *merger) withBase(ctx context.Context, debs []Deb) error {
 				return err
 			}
 		}
+		if patterns := m.take[d.Name]; len(patterns) > 0 {
+			if err := m.takeFiles(paths[i], patterns); err != nil {
+				return fmt.Errorf("taking files of %s: %w", d.Name, err)
+			}
+		}
 	}
 	return nil
+}
+
+// takeFiles adds the files of a package that match a pattern.
+func (m *merger) takeFiles(file string, patterns []string) error {
+	p, f, err := openDeb(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := p.Files()
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	for tr := tar.NewReader(data); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name, err := deb.CleanName(h.Name)
+		if err != nil {
+			return err
+		}
+		if h.Typeflag == tar.TypeReg && matchAny(patterns, usrMerged(name)) {
+			if err := m.entry(h, tr, p); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // maxCert bounds one certificate file.

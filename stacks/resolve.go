@@ -441,6 +441,11 @@ func (x *resolver) debPart(ctx context.Context, part Part, name string, roots []
 			part.With = []Deb{d}
 		}
 	}
+	for _, name := range sortedKeys(x.s.Config.Packages[part.Package].Take) {
+		if d, ok := present[name]; ok {
+			part.With = append(part.With, d)
+		}
+	}
 	if part.Version == "" {
 		part.Version = x.s.debVersion(part)
 	}

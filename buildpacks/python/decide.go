@@ -330,10 +330,7 @@ func (d *decision) needs() []kit.Need {
 			needs = append(needs, kit.Need{Name: deb, Build: true})
 		}
 	}
-	_, run := d.deps.runDebs()
-	for _, deb := range run {
-		needs = append(needs, kit.Need{Name: deb, Launch: true})
-	}
+	needs = append(needs, d.unseenNeeds()...)
 	for _, p := range d.procfile {
 		words := strings.Fields(p.Command)
 		if len(words) > 0 && strings.HasSuffix(words[0], ".py") { // #!/usr/bin/env python

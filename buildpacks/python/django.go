@@ -24,6 +24,8 @@ type django struct {
 	// whitenoise tells that the app serves its static files itself.
 	whitenoise bool
 	databases  bool
+	// gis is where the settings name the geographic framework.
+	gis string
 	// secrets are names of environment variables that SECRET_KEY is made from.
 	secrets []string
 }
@@ -96,6 +98,9 @@ func (d *django) readSettings(app *kit.App, s *sources) {
 		}
 		if m.values["DATABASES"] != nil {
 			d.databases = true
+		}
+		if v := m.values["INSTALLED_APPS"]; v != nil && m.strings["django.contrib.gis"] {
+			d.gis = fmt.Sprintf("%s:%d", m.file, v.line)
 		}
 		installed = installed || m.strings["django.contrib.staticfiles"]
 		middleware = middleware || slices.ContainsFunc(sortedKeys(m.strings), func(t string) bool {

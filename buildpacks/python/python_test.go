@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/buildpacks/libcnb/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"s2i/buildpacks/kit"
 	"s2i/buildpacks/kit/kittest"
@@ -197,6 +199,43 @@ func TestDetectOutput(t *testing.T) {
 	}
 }
 
+// TestUnseen finds what packages load by name, unless another package brings it.
+func TestUnseen(t *testing.T) {
+	geo := files{"requirements.txt": reqs("django", "gunicorn", "psycopg", "pdf2image"), "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site.settings')\n",
+		"site/settings.py": "INSTALLED_APPS = ['django.contrib.gis', 'django.contrib.staticfiles']\nSTATIC_ROOT = 'static'\n",
+		"Procfile":         "web: gunicorn site.wsgi"}
+	for _, c := range []struct {
+		name string
+		app  files
+		want []string
+	}{
+		{"pure", files{"requirements.txt": reqs("psycopg", "weasyprint", "wand")}, []string{"libpq5 launch", "libpango-1.0-0 launch",
+			"libpangoft2-1.0-0 launch", "libharfbuzz-subset0 launch", "imagemagick launch"}},
+		{"extra", files{"requirements.txt": "psycopg[binary]\n"}, nil},
+		{"sibling", files{"requirements.txt": reqs("psycopg", "psycopg-c")}, nil},
+		{"django", geo, []string{"poppler-utils launch", "libpq5 build", "gdal-bin build"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.app["Procfile"] == "" {
+				c.app["main.py"] = "print(1)\n"
+			}
+			d, err := decide(c.app.open(t), kit.Env{}, environment{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, n := range d.unseenNeeds() {
+				got = append(got, n.Name+map[bool]string{true: " build", false: " launch"}[n.Build])
+			}
+			slices.Sort(got)
+			slices.Sort(c.want)
+			if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestNeeds(t *testing.T) {
 	d, err := decide(files{"requirements.txt": reqs("psycopg2", "pdf2image", "x @ git+https://git.example.com/x"),
 		"main.py": "print(1)\n"}.open(t), kit.Env{}, environment{})
@@ -211,6 +250,9 @@ func TestNeeds(t *testing.T) {
 		"libpq-dev true false", "perl-base true false", "poppler-utils false true"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if facts := fmt.Sprint(d.facts()); !strings.Contains(facts, "poppler-utils in the run image: pdf2image starts pdftoppm by its name") {
+		t.Errorf("facts are %s", facts)
 	}
 	if r := d.record(); len(r.Hosts) != 1 || r.Hosts[0].Name != "git.example.com" {
 		t.Errorf("hosts are %+v", r.Hosts)

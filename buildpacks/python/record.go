@@ -80,9 +80,9 @@ func (d *decision) facts() []kit.Fact {
 	if len(d.debs) > 0 {
 		facts = append(facts, kit.Fact{Topic: "native", Text: "for that: " + strings.Join(d.debs, ", ")})
 	}
-	if packages, debs := d.deps.runDebs(); len(debs) > 0 {
-		facts = append(facts, kit.Fact{Topic: "native", Text: fmt.Sprintf("%s of the run image, for %s",
-			strings.Join(debs, ", "), strings.Join(packages, ", "))})
+	for _, u := range d.unseen() {
+		facts = append(facts, kit.Fact{Topic: "native", Text: fmt.Sprintf("%s in the run image: %s %s by its name",
+			strings.Join(u.debs, ", "), u.who, u.what), Source: u.source})
 	}
 	for _, file := range d.src.skipped {
 		facts = append(facts, kit.Fact{Topic: "files", Text: "does not parse and is left out of the search", Source: file})
