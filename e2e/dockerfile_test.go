@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -100,7 +101,8 @@ func readCase(t *testing.T, file string) *dockerfileCase {
 	return c
 }
 
-// dockerfileBase gives the base image of all cases: Debian's busybox under all its names, in a layout.
+// dockerfileBase gives the base image of all cases: Debian's busybox under all its names, in a layout. It is one small
+// layer, since every case has both builders copy it, unpack it and look at it.
 func dockerfileBase(t *testing.T) string {
 	t.Helper()
 	base, err := makeDockerfileBase()
@@ -112,9 +114,11 @@ func dockerfileBase(t *testing.T) string {
 
 var makeDockerfileBase = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // one for all tests
 	dir := filepath.Join(shared.dir, "dockerfile-base")
-	text := "FROM store:busybox-static:1\nUSER root\nRUN [\"/usr/bin/busybox\", \"--install\", \"-s\", \"/usr/bin\"]\n" +
+	text := "FROM store:busybox-static:1 AS all\nUSER root\nRUN [\"/usr/bin/busybox\", \"--install\", \"-s\", \"/usr/bin\"]\n" +
 		"RUN printf 'root:x:0:0:root:/root:/bin/sh\\nalice:x:1001:1002:Alice:/home/alice:/bin/sh\\n' >/etc/passwd && " +
-		"printf 'root:x:0:\\nalice:x:1002:\\nstaff:x:50:alice\\n' >/etc/group && rm -rf /usr/share /var/lib/dpkg /etc/ssl /workspace /layers\n"
+		"printf 'root:x:0:\\nalice:x:1002:\\nstaff:x:50:alice\\n' >/etc/group && " +
+		"rm -rf /usr/share /usr/lib/*-linux-gnu* /var/lib/dpkg /etc/ssl /workspace /layers\n" +
+		"FROM scratch\nCOPY --from=all / /\nENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
 	if err := os.MkdirAll(filepath.Join(dir, "context"), 0o755); err != nil {
 		return "", err
 	}
@@ -177,14 +181,32 @@ func (c *dockerfileCase) buildah(t *testing.T) *unpacked {
 	if err := os.WriteFile(file, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	name := "case-" + strings.ToLower(filepath.Base(t.Name()))
 	layout := filepath.Join(t.TempDir(), "theirs")
 	args := append([]string{"bud", "--runtime", "runc", "--isolation", "oci", "--network", "host", "--format", "docker",
-		"--layers=false", "-f", file, "-t", name}, c.args...)
-	buildah(t, append(args, c.dir)...)
+		"--layers=false", "-f", file}, c.args...)
+	if !dockerOnly.Match(text) {
+		buildah(t, append(args, "-t", "oci:"+layout+":1", c.dir)...)
+		return unpackImage(t, layout)
+	}
+	name := "case-" + strings.ToLower(filepath.Base(t.Name()))
+	buildah(t, append(args, "-t", name, c.dir)...)
 	buildah(t, "push", name, "oci:"+layout+":1")
-	return unpackImage(t, layout)
+	u := unpackImage(t, layout)
+	var about struct {
+		Docker struct {
+			Config map[string]any `json:"config"`
+		}
+	}
+	if err := json.Unmarshal([]byte(buildah(t, "inspect", "--type", "image", name)), &about); err != nil {
+		t.Fatal(err)
+	}
+	u.config = about.Docker.Config
+	tidy(u.config)
+	return u
 }
+
+// dockerOnly finds instructions that buildah loses on the way into a layout.
+var dockerOnly = regexp.MustCompile(`(?mi)^\s*(HEALTHCHECK|ONBUILD|SHELL)\s`)
 
 var buildahStorage = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // one for all tests
 	dir := filepath.Join(shared.dir, "buildah")
@@ -215,9 +237,8 @@ type unpacked struct {
 // unpackImage unpacks an image in a layout by umoci.
 func unpackImage(t *testing.T, layout string) *unpacked {
 	t.Helper()
-	bundle := filepath.Join(t.TempDir(), "bundle")
-	command{name: "umoci", args: []string{"unpack", "--image", layout + ":1", bundle}}.run(t)
-	u := &unpacked{root: filepath.Join(bundle, "rootfs"), files: map[string]string{}}
+	u := &unpacked{root: filepath.Join(t.TempDir(), "rootfs"), files: map[string]string{}}
+	command{name: "umoci", args: []string{"raw", "unpack", "--image", layout + ":1", u.root}}.run(t)
 	err := filepath.WalkDir(u.root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -232,16 +253,42 @@ func unpackImage(t *testing.T, layout string) *unpacked {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := command{name: "skopeo", args: []string{"inspect", "--config", "oci:" + layout + ":1"}}.run(t)
 	var config struct {
 		Config map[string]any `json:"config"`
 	}
-	if err := json.Unmarshal([]byte(out), &config); err != nil {
-		t.Fatal(err)
-	}
+	blob(t, layout, configOf(t, layout), &config)
 	u.config = config.Config
 	tidy(u.config)
 	return u
+}
+
+// configOf gives the digest of the configuration of the one image in a layout.
+func configOf(t *testing.T, layout string) string {
+	t.Helper()
+	type descriptor struct{ Digest string }
+	var index struct{ Manifests []descriptor }
+	data, err := os.ReadFile(filepath.Join(layout, "index.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &index)
+	}
+	if err != nil || len(index.Manifests) != 1 {
+		t.Fatalf("the index of %s: %v\n%s", layout, err, data)
+	}
+	var manifest struct{ Config descriptor }
+	blob(t, layout, index.Manifests[0].Digest, &manifest)
+	return manifest.Config.Digest
+}
+
+// blob reads JSON out of a layout.
+func blob(t *testing.T, layout, digest string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(layout, "blobs", strings.Replace(digest, ":", "/", 1)))
+	if err == nil {
+		err = json.Unmarshal(data, into)
+	}
+	if err != nil {
+		t.Fatalf("blob %s of %s: %v", digest, layout, err)
+	}
 }
 
 // tidy takes away what the builders note about themselves, and empty values.
@@ -267,7 +314,11 @@ func tidy(config map[string]any) {
 				delete(config, name)
 			}
 		case string:
-			if v == "" || name == "WorkingDir" && v == "/" {
+			if v == "" || name == "WorkingDir" && v == "/" || name == "Hostname" {
+				delete(config, name)
+			}
+		case bool:
+			if !v {
 				delete(config, name)
 			}
 		case nil:
