@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"lifecycle/listing":           {"lifecycle/archive"},
 	"lifecycle/dockerfile":        {"lifecycle", "lifecycle/archive", "lifecycle/dockerfile/check", "lifecycle/image", "lifecycle/listing", "lifecycle/progress", "lifecycle/sandbox", "lifecycle/snapshot", "lifecycle/store"},
 	"lifecycle/dockerfile/check":  {},
-	"lifecycle/extend":            {"lifecycle", "lifecycle/dockerfile", "lifecycle/progress"},
+	"lifecycle/extend":            {"lifecycle", "lifecycle/dockerfile", "lifecycle/image", "lifecycle/progress"},
 	"lifecycle/create":            {"lifecycle", "lifecycle/...", "detect", "detect/source"},
 	"detect":                      {"lifecycle", "lifecycle/env", "lifecycle/progress"},
 	"detect/source":               {"lifecycle", "lifecycle/archive", "lifecycle/progress"},

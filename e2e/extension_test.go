@@ -177,7 +177,10 @@ func TestPhasesExtend(t *testing.T) {
 	build := ref("phases/build:1")
 	s2i("stack", "build", "--set", "base", "-t", build, "bash", "dash", "coreutils").run(t)
 	image := ref("phases/extended:1")
-	p.run(t, 0, "analyzer", "-run-image", p.base, image)
+	run := ref("phases/extended-base:1")
+	s2i("build", "--strategy", "dockerfile", write(t, t.TempDir(), map[string]string{"Dockerfile": "FROM " + p.base + "\nENV LEVEL=old\n"}),
+		"-t", run, "--label", "io.buildpacks.rebasable=true").run(t)
+	p.run(t, 0, "analyzer", "-run-image", run, image)
 	p.run(t, 0, "detector", "-extensions", at("extensions"))
 	expectIn(t, readFile(t, at("layers/analyzed.toml")), "extend = true")
 	p.run(t, 0, "restorer", "-build-image", build)
@@ -192,4 +195,11 @@ func TestPhasesExtend(t *testing.T) {
 		t.Errorf("the image says of itself that it is rebasable: %q", labels["io.buildpacks.rebasable"])
 	}
 	p.run(t, 3, "extender", append(places, "-kind", "other")...)
+	// The run image's next version comes below what the extension added.
+	s2i("build", "--strategy", "dockerfile", write(t, t.TempDir(), map[string]string{
+		"Dockerfile": "FROM " + p.base + "\nCOPY new /etc/data\nCOPY new /etc/new\nENV LEVEL=new\n", "new": "new\n"}), "-t", run).run(t)
+	s2i("rebase", image).run(t)
+	if got := s2i("run", "--entrypoint", "bash", image, "--", "-c", `echo "$LEVEL $FROM_EXTENSION $(</etc/new) $(</etc/data)"`).run(t); got != "new set new for the run image\nand more" {
+		t.Errorf("the rebased image prints %q", got)
+	}
 }

@@ -277,7 +277,7 @@ func publishCaches(ctx context.Context, t *tools, sinks []cacheSink, caches []v1
 			progress.Note(ctx, "there is nothing to write to the cache %s: the image has no layers of its own", s.ref)
 			continue
 		}
-		_, err := t.images.Publish(ctx, caches[i], []image.Ref{s.ref})
+		err := t.images.Replace(ctx, caches[i], s.ref)
 		if err != nil && s.ignoreError {
 			progress.Warn(ctx, "the cache was not written: %v", err)
 		} else if err != nil {

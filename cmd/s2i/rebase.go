@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -106,7 +107,7 @@ func recompose(
 	if err != nil {
 		return nil, o, err
 	}
-	if recorded == nil {
+	if recorded == nil || !onComposed(config) {
 		return nil, o, errNotComposed
 	}
 	name := recorded.Stack
@@ -121,6 +122,22 @@ func recompose(
 		return nil, o, err
 	}
 	return run, o, printPackages(c.App.ErrWriter, recorded, run)
+}
+
+// onComposed tells whether an image stands on a base that was composed here, with nothing in between: one that has a name
+// is exchanged for the newest of that name, and what a Dockerfile added to a composed one nobody else can add again.
+func onComposed(config *v1.ConfigFile) bool {
+	var meta lifecycle.LayersMetadata
+	var base v1.Config
+	labels := config.Config.Labels
+	if json.Unmarshal([]byte(labels[lifecycle.LabelLayersMetadata]), &meta) != nil ||
+		json.Unmarshal([]byte(labels[lifecycle.LabelBaseConfig]), &base) != nil {
+		return true
+	}
+	if strings.HasPrefix(meta.RunImage.Reference, composedHost) {
+		return true
+	}
+	return meta.RunImage.Image == "" && !strings.Contains(meta.RunImage.Reference, "@") && base.Labels[lifecycle.LabelLayersMetadata] == ""
 }
 
 // printPackages says which packages the new base has in other versions.

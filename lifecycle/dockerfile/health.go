@@ -33,25 +33,8 @@ func withStartInterval(img v1.Image, d time.Duration) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if raw, err = setJSON(raw, d, "config", "Healthcheck", "StartInterval"); err != nil {
+	if raw, err = image.SetJSON(raw, d, "config", "Healthcheck", "StartInterval"); err != nil {
 		return nil, fmt.Errorf("writing the health check: %w", err)
 	}
 	return image.WithConfig(img, raw)
-}
-
-// setJSON sets a value in objects inside each other.
-func setJSON(text []byte, value any, path ...string) ([]byte, error) {
-	if len(path) == 0 {
-		return json.Marshal(value)
-	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(text, &object); err != nil {
-		return nil, err
-	}
-	inner, err := setJSON(object[path[0]], value, path[1:]...)
-	if err != nil {
-		return nil, err
-	}
-	object[path[0]] = inner
-	return json.Marshal(object)
 }

@@ -14,6 +14,7 @@ import (
 
 	"s2i/lifecycle"
 	"s2i/lifecycle/archive"
+	"s2i/lifecycle/image"
 )
 
 // image puts the image together. It records where its base ends, so that it can be rebased.
@@ -170,12 +171,11 @@ func (b *builder) label(config *v1.ConfigFile, st *state) error {
 			return err
 		}
 		labels[lifecycle.LabelLayersMetadata] = string(meta)
-		base, err := st.baseImage.ConfigFile()
+		was, err := image.ConfigObject(st.baseImage)
 		if err != nil {
 			return err
 		}
-		was, err := json.Marshal(base.Config)
-		if err != nil {
+		if was, err = json.Marshal(was); err != nil { // without spaces
 			return err
 		}
 		labels[lifecycle.LabelBaseConfig] = string(was)

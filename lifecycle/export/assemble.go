@@ -51,7 +51,7 @@ func assemble(
 	if err := configure(o, config, metadata, needs); err != nil {
 		return nil, err
 	}
-	if image, err = mutate.ConfigFile(image, config); err != nil {
+	if image, err = withConfig(image, config, o); err != nil {
 		return nil, fmt.Errorf("setting the configuration of the image: %w", err)
 	}
 	return annotate(image, o)

@@ -10,6 +10,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"s2i/lifecycle"
+	"s2i/lifecycle/image"
 )
 
 // defaultPath is the PATH that container runtimes use when an image sets none.
@@ -67,7 +68,7 @@ func record(m *lifecycle.LayersMetadata, p *piece) {
 
 // configure edits the run image's configuration c into the app's. What it does not set stays as it is.
 func configure(o Options, c *v1.ConfigFile, metadata lifecycle.LayersMetadata, needs lifecycle.Needs) error {
-	base, err := o.base().ConfigFile()
+	base, err := image.ConfigObject(o.base())
 	if err != nil {
 		return fmt.Errorf("reading the configuration of the run image: %w", err)
 	}
@@ -105,7 +106,7 @@ func configure(o Options, c *v1.ConfigFile, metadata lifecycle.LayersMetadata, n
 		lifecycle.LabelBuildMetadata:   o.Metadata,
 		lifecycle.LabelProjectMetadata: o.Project,
 		lifecycle.LabelNeeds:           needs,
-		lifecycle.LabelBaseConfig:      base.Config,
+		lifecycle.LabelBaseConfig:      base,
 	} {
 		text, err := json.Marshal(value)
 		if err != nil {
@@ -147,4 +148,9 @@ func (e *environment) set(name, value string) {
 		}
 	}
 	*e = append(*e, name+"="+value)
+}
+
+// withConfig gives an image its configuration. What v1.ConfigFile does not know of the run image's is kept.
+func withConfig(img v1.Image, c *v1.ConfigFile, o Options) (v1.Image, error) {
+	return image.Reconfigure(img, c, o.base())
 }

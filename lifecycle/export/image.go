@@ -17,7 +17,7 @@ func Image(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return layers.On(Base{Run: o.Run, RunImage: o.RunImage, Labels: o.Labels})
+	return layers.On(Base{Run: o.Run, RunImage: o.RunImage, Extended: o.Extended, Labels: o.Labels})
 }
 
 // Layers are all layers of an app image above its run image. They do not depend on the run image, but what their files

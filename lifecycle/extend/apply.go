@@ -8,11 +8,11 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"s2i/lifecycle"
 	"s2i/lifecycle/dockerfile"
+	"s2i/lifecycle/image"
 	"s2i/lifecycle/progress"
 )
 
@@ -112,8 +112,8 @@ func (d *Dockerfile) declared(args map[string]string) map[string]string {
 }
 
 // labelled sets labels of an image; empty ones are taken away.
-func labelled(image v1.Image, labels map[string]string) (v1.Image, error) {
-	file, err := image.ConfigFile()
+func labelled(img v1.Image, labels map[string]string) (v1.Image, error) {
+	file, err := img.ConfigFile()
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration of the image to extend: %w", err)
 	}
@@ -128,7 +128,7 @@ func labelled(image v1.Image, labels map[string]string) (v1.Image, error) {
 		}
 		file.Config.Labels[name] = value
 	}
-	return mutate.ConfigFile(image, file)
+	return image.Reconfigure(img, file, img)
 }
 
 // CheckUser refuses a run image that starts as root, as the specification wants it of an extended one.

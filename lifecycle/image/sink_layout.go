@@ -70,6 +70,11 @@ func (s *layoutSink) write(ctx context.Context, p *parts) error {
 	if err := os.MkdirAll(filepath.Join(s.dir, "blobs", "sha256"), 0o755); err != nil {
 		return err
 	}
+	unlock, err := lockDir(filepath.Join(s.dir, "blobs"), syscall.LOCK_SH) // until the index has them, no blob is removed
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	g, blobCtx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	for _, b := range p.blobs {
@@ -152,7 +157,7 @@ func copyFile(ctx context.Context, to, from *os.File, size int64) error {
 
 // updateIndex enters the image into index.json under each name, in the place of what had the name.
 func (s *layoutSink) updateIndex(d v1.Descriptor) error {
-	unlock, err := lockDir(s.dir)
+	unlock, err := lockDir(s.dir, syscall.LOCK_EX)
 	if err != nil {
 		return err
 	}
@@ -191,13 +196,13 @@ func enter(manifests []v1.Descriptor, d v1.Descriptor, names []string) []v1.Desc
 	return manifests
 }
 
-// lockDir takes the exclusive lock of a directory, which goes with the process.
-func lockDir(dir string) (unlock func(), err error) {
+// lockDir takes a lock of a directory (flock(2)), which goes with the process.
+func lockDir(dir string, how int) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+	if err := syscall.Flock(int(f.Fd()), how); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("locking %s: %w", dir, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"s2i/lifecycle"
+	"s2i/lifecycle/image"
 )
 
 // build makes the image: the new base's layers, the app's above the cut, and config and manifest to match.
@@ -20,7 +21,7 @@ func (r *rebase) build() (v1.Image, error) {
 		return nil, err
 	}
 	r.report.Changes = changes(r.app.config.Config, config.Config)
-	rawConfig, err := json.Marshal(config)
+	rawConfig, err := r.encode(config)
 	if err != nil {
 		return nil, fmt.Errorf("writing the config: %w", err)
 	}
@@ -117,6 +118,50 @@ func (r *rebase) newConfig() (*v1.ConfigFile, error) {
 	return out, r.setLabels(out.Config.Labels)
 }
 
+// encode writes the configuration, with all that the app's has and v1.ConfigFile does not know. Of the health check it
+// is the one of the side that it comes from.
+func (r *rebase) encode(c *v1.ConfigFile) ([]byte, error) {
+	raw, err := r.app.image.RawConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	text, err := image.EncodeConfig(raw, c)
+	if err != nil || r.base == nil {
+		return text, err
+	}
+	app, err := image.ConfigObject(r.app.image)
+	if err != nil {
+		return nil, err
+	}
+	run, err := image.ConfigObject(r.run.image)
+	if err != nil {
+		return nil, err
+	}
+	var file struct {
+		Config json.RawMessage `json:"config"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, err
+	}
+	health := healthOf(app)
+	if sameJSON(healthOf(r.baseText), health) {
+		health = healthOf(run)
+	}
+	if sameJSON(healthOf(file.Config), health) {
+		return text, nil
+	}
+	return image.SetJSON(text, health, "config", "Healthcheck")
+}
+
+// healthOf gives the health check of a configuration, or null.
+func healthOf(config []byte) json.RawMessage {
+	var c struct{ Healthcheck json.RawMessage }
+	if json.Unmarshal(config, &c) != nil || len(c.Healthcheck) == 0 {
+		return json.RawMessage("null")
+	}
+	return c.Healthcheck
+}
+
 // setLabels brings those labels up to date that speak of the base.
 func (r *rebase) setLabels(labels map[string]string) error {
 	for k, v := range r.run.config.Config.Labels {
@@ -132,7 +177,10 @@ func (r *rebase) setLabels(labels map[string]string) error {
 		}
 	}
 	if r.base != nil {
-		value, err := json.Marshal(r.run.config.Config)
+		value, err := image.ConfigObject(r.run.image)
+		if err == nil {
+			value, err = json.Marshal(value) // without spaces
+		}
 		if err != nil {
 			return fmt.Errorf("writing label %s: %w", lifecycle.LabelBaseConfig, err)
 		}

@@ -8,6 +8,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"s2i/lifecycle"
+	"s2i/lifecycle/image"
 )
 
 // boundary is where the old base ends in the app image.
@@ -29,24 +30,23 @@ func readMetadata(config *v1.ConfigFile) (*lifecycle.LayersMetadata, error) {
 	return &meta, nil
 }
 
-// oldConfig finds the old base's configuration: from the old base, else as it was recorded at export.
-func (r *rebase) oldConfig() (*v1.Config, error) {
+// readOldConfig finds the old base's configuration: from the old base, else as it was recorded at export.
+func (r *rebase) readOldConfig() (err error) {
+	where := "label " + lifecycle.LabelBaseConfig
 	if r.o.OldBase != nil {
-		file, err := r.o.OldBase.ConfigFile()
-		if err != nil {
-			return nil, fmt.Errorf("reading the config of the old base: %w", err)
+		where = "the config of the old base"
+		if r.baseText, err = image.ConfigObject(r.o.OldBase); err != nil {
+			return fmt.Errorf("reading %s: %w", where, err)
 		}
-		return &file.Config, nil
+	} else if value, ok := r.app.config.Config.Labels[lifecycle.LabelBaseConfig]; ok {
+		r.baseText = json.RawMessage(value)
+	} else {
+		return nil
 	}
-	value, ok := r.app.config.Config.Labels[lifecycle.LabelBaseConfig]
-	if !ok {
-		return nil, nil
+	if err := json.Unmarshal(r.baseText, &r.base); err != nil {
+		return fmt.Errorf("reading %s: %w", where, err)
 	}
-	var c v1.Config
-	if err := json.Unmarshal([]byte(value), &c); err != nil {
-		return nil, fmt.Errorf("reading label %s: %w", lifecycle.LabelBaseConfig, err)
-	}
-	return &c, nil
+	return nil
 }
 
 // findCut finds the end of the base, by the old base itself, or by the top layer that the app recorded.

@@ -2,6 +2,7 @@ package rebase
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -15,12 +16,14 @@ func mergeConfig(old, app, run v1.Config) v1.Config {
 	out.Env = mergeEnv(old.Env, app.Env, run.Env)
 	out.User = choose(old.User, app.User, run.User)
 	out.WorkingDir = choose(old.WorkingDir, app.WorkingDir, run.WorkingDir)
+	out.Shell = chooseAny(old.Shell, app.Shell, run.Shell)
+	out.Healthcheck = chooseAny(old.Healthcheck, app.Healthcheck, run.Healthcheck)
 	out.StopSignal = choose(old.StopSignal, app.StopSignal, run.StopSignal)
 	// Setting an entrypoint unsets the command, so the command can only be inherited along with the entrypoint.
 	if slices.Equal(old.Entrypoint, app.Entrypoint) {
 		out.Entrypoint = slices.Clone(run.Entrypoint)
 		if slices.Equal(old.Cmd, app.Cmd) {
-			out.Cmd = slices.Clone(run.Cmd)
+			out.Cmd, out.ArgsEscaped = slices.Clone(run.Cmd), run.ArgsEscaped
 		}
 	}
 	out.ExposedPorts = mergeSet(old.ExposedPorts, app.ExposedPorts, run.ExposedPorts)
@@ -31,6 +34,14 @@ func mergeConfig(old, app, run v1.Config) v1.Config {
 
 func choose(old, app, run string) string {
 	if app == old {
+		return run
+	}
+	return app
+}
+
+// chooseAny is choose for what == does not compare.
+func chooseAny[T any](old, app, run T) T {
+	if reflect.DeepEqual(old, app) {
 		return run
 	}
 	return app

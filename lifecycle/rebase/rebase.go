@@ -11,6 +11,7 @@ package rebase
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -145,6 +146,7 @@ type rebase struct {
 	o        Options
 	meta     *lifecycle.LayersMetadata // nil when the app has no such label
 	base     *v1.Config                // the old base's configuration; nil when it is not known
+	baseText json.RawMessage           // the same as it is written
 	cut      boundary
 	report   *Report
 }
@@ -169,7 +171,7 @@ func newRebase(app, newRun v1.Image, o Options) (*rebase, error) {
 	if r.meta, err = readMetadata(r.app.config); err != nil {
 		return nil, err
 	}
-	if r.base, err = r.oldConfig(); err != nil {
+	if err = r.readOldConfig(); err != nil {
 		return nil, err
 	}
 	if r.cut, err = r.findCut(); err != nil {
