@@ -70,6 +70,9 @@ func decide(app *kit.App, env kit.Env, target environment) (*decision, error) {
 	if err := d.followWheels(); err != nil {
 		return nil, err
 	}
+	if err := d.followAge(); err != nil {
+		return nil, err
+	}
 	d.compiled, d.debs = d.deps.toCompile(d.target)
 	d.src = readSources(app)
 	d.dj = findDjango(app, d.src)
@@ -84,33 +87,17 @@ func decide(app *kit.App, env kit.Env, target environment) (*decision, error) {
 
 // followWheels adds a hint to an older Python when the lock has wheels for that only, and nothing else is said.
 func (d *decision) followWheels() error {
-	for _, c := range d.python {
-		if c.Kind != kit.Range {
-			return nil
-		}
-	}
 	value, name := d.deps.wheelsFor(d.target)
-	if value == "" {
+	if value == "" || !d.free() {
 		return nil
-	}
-	likely := likelyPython(append(slices.Clone(d.python), kit.Constraint{Value: value}))
-	if minor(likely) == minor(d.target.Python) {
-		return nil // the project excludes it
 	}
 	data, err := d.app.Read(d.deps.lock)
 	if err != nil {
 		return err
 	}
 	line := max(1, textLine(data, `name = "`+name+`"`, 1))
-	d.python = append(d.python, kit.Constraint{
-		Value: value, Source: fmt.Sprintf("%s:%d", d.deps.lock, line), Kind: kit.Hint})
-	d.warnings = append(d.warnings, fmt.Sprintf("%s in %s has wheels for Python 3.11 and none for newer ones: update it",
-		name, d.deps.lock))
-	if d.building {
-		return nil
-	}
-	d.target.Python = likely
-	return d.deps.resolve(d.target)
+	return d.preferOlder(fmt.Sprintf("%s:%d", d.deps.lock, line),
+		fmt.Sprintf("%s in %s has wheels for Python 3.11 and none for newer ones: update it", name, d.deps.lock))
 }
 
 // recognise tells whether the app is one in Python at all.

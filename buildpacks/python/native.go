@@ -104,7 +104,8 @@ func hasWheel(files []string, env environment) bool {
 			continue
 		}
 		python, abi, platform := parts[len(parts)-3], parts[len(parts)-2], parts[len(parts)-1]
-		if platform != "any" && (!strings.Contains(platform, "manylinux") || !strings.Contains(platform, arch)) {
+		linux := strings.Contains(platform, "manylinux") || strings.HasPrefix(platform, "linux_")
+		if platform != "any" && (!linux || !strings.Contains(platform, arch)) {
 			continue
 		}
 		if strings.Contains(python, "py3") || python == tag && !strings.HasSuffix(abi, "t") ||
@@ -135,7 +136,7 @@ func (d *dependencies) wheelsFor(likely environment) (python, name string) {
 	older.Python = "3.11.2"
 	for _, e := range d.chosen.entries {
 		if len(e.Files) > 0 && !hasWheel(e.Files, likely) && hasWheel(e.Files, older) {
-			return "==3.11.*", e.Name
+			return olderPython, e.Name
 		}
 	}
 	return "", ""

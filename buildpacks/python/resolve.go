@@ -83,6 +83,9 @@ func (b *builder) useResolved(data []byte) (string, error) {
 	if d.chosen, err = d.file.choose(b.d.target); err != nil {
 		return "", err
 	}
+	if err := b.d.checkWheels(); err != nil {
+		return "", err
+	}
 	return d.pins(b.bc.ApplicationPath, b.d.indexOptions())
 }
 

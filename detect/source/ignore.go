@@ -131,8 +131,12 @@ func readRules(root *os.Root, d *lifecycle.ProjectDescriptor, more []string) (*r
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		var patterns []string
 		if err == nil {
-			out.ignore, err = parseIgnoreFile(data)
+			patterns, err = ignorefile.ReadAll(bytes.NewReader(data))
+		}
+		if err == nil && !(name == ".dockerignore" && forOutput(patterns)) {
+			out.ignore, err = dockerRules(patterns)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the ignore rules in %s: %w", name, err)
@@ -177,12 +181,23 @@ func readBounded(root *os.Root, name string) ([]byte, error) {
 	return data, err
 }
 
-func parseIgnoreFile(data []byte) ([]rule, error) {
-	patterns, err := ignorefile.ReadAll(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
+// forOutput tells whether the patterns of a .dockerignore leave nothing but what a build has made, as Quarkus' templates
+// have it: they are for a Dockerfile that packs that, and say nothing about sources.
+func forOutput(patterns []string) bool {
+	everything, output := false, false
+	for _, p := range patterns {
+		body, negated := strings.CutPrefix(strings.TrimSpace(p), "!")
+		top, _, _ := strings.Cut(strings.TrimPrefix(path.Clean(strings.TrimSpace(body)), "/"), "/")
+		switch {
+		case !negated:
+			everything = everything || top == "*" || top == "**"
+		case top != "target" && top != "build":
+			return false
+		default:
+			output = true
+		}
 	}
-	return dockerRules(patterns)
+	return everything && output
 }
 
 // dockerRules reads patterns in the syntax of .dockerignore.

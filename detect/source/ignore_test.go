@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moby/patternmatcher/ignorefile"
 )
 
 func TestIgnoreRules(t *testing.T) {
@@ -52,6 +54,25 @@ func TestIgnoreRules(t *testing.T) {
 			put(t, dir, map[string]string{".dockerignore": "**", ".s2iignore": c.rules})
 			check(".s2iignore")
 		})
+	}
+}
+
+// TestIgnoreAllButOutput: a .dockerignore for the output of a build does not count, one for sources does, a .s2iignore always.
+func TestIgnoreAllButOutput(t *testing.T) {
+	for _, c := range []struct {
+		file, rules string
+		want        []string
+	}{
+		{".dockerignore", "*\n!target/*-runner\n!target/quarkus-app/\n", []string{".dockerignore", "pom.xml", "target", "target/app.jar"}},
+		{".dockerignore", "**\n!/build/libs/*.jar\n", []string{".dockerignore", "pom.xml", "target", "target/app.jar"}},
+		{".dockerignore", "*\n!target\n!pom.xml\n", []string{"pom.xml", "target", "target/app.jar"}},
+		{".dockerignore", "*\n", nil},
+		{".s2iignore", "*\n!target/*.jar\n", []string{"target", "target/app.jar"}},
+	} {
+		dir := put(t, t.TempDir(), map[string]string{"pom.xml": "", "target/app.jar": "", c.file: c.rules})
+		if got := paths(open(t, dir, Options{})); !slices.Equal(got, c.want) {
+			t.Errorf("%s %q leaves %v, want %v", c.file, c.rules, got, c.want)
+		}
 	}
 }
 
@@ -159,7 +180,12 @@ func FuzzIgnore(f *testing.F) {
 	f.Add("!!a\n\\", "!a")
 	f.Add("[!]a-z]\n[[:alpha:]]", "a")
 	f.Fuzz(func(t *testing.T, content, path string) {
-		if rules, err := parseIgnoreFile([]byte(content)); err == nil {
+		patterns, err := ignorefile.ReadAll(strings.NewReader(content))
+		if err != nil {
+			return
+		}
+		forOutput(patterns)
+		if rules, err := dockerRules(patterns); err == nil {
 			(&rules2{rules}).check(path)
 		}
 		if rules, err := gitRules(strings.Split(content, "\n")); err == nil {

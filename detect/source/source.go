@@ -20,7 +20,8 @@
 //   - .s2iignore, or .dockerignore when there is no .s2iignore, in the directory that is built. Both have the syntax
 //     of .dockerignore: one pattern per line, relative to the top; "*" and "?" stop at a slash, "**" does not; a
 //     pattern that matches a directory matches what is below it; "!" takes something back; the last matching line
-//     wins; "#" starts a comment. The file itself stays, unless it ignores itself.
+//     wins; "#" starts a comment. The file itself stays, unless it ignores itself. A .dockerignore that leaves nothing
+//     but what is in target or build is for a Dockerfile that packs the output of a build, and does not count.
 //   - include or exclude of [io.buildpacks] in project.toml, in the syntax of .gitignore, as that file's
 //     specification says: a pattern without a slash matches at any depth. Unlike in git, "!" may take back what is
 //     below an excluded directory.
