@@ -5,9 +5,14 @@ package e2e
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,6 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	v1tarball "github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/klauspost/compress/zstd"
 )
 
 // hostile is a Dockerfile with what it works on. OUTSIDE stands for a directory that nothing may reach.
@@ -24,14 +30,29 @@ type hostile struct {
 	links   map[string]string // symbolic links in the context
 	archive []tar.Header      // evil.tar in the context; files hold "evil"
 	base    []tar.Header      // the layer of the image evil
+	rawADD  []byte            // evil.tar as it is
+	rawBase []byte            // that layer as it is, compressed or not
 	fails   string            // what the error says; empty when the build may pass, without harm
 	args    []string
+	env     string
 }
 
 // TestDockerfileHostile builds what tries to get out of its place, or to use up the machine.
 func TestDockerfileHostile(t *testing.T) {
 	t.Parallel()
-	base := dockerfileBase(t)
+	base, store := dockerfileBase(t), ownStore(t)
+	t.Cleanup(func() { // the subtests are over then
+		intact(t, store)
+		dir := write(t, t.TempDir(), map[string]string{"Dockerfile": "FROM base\nRUN touch /made\n"})
+		_, text, err := in(store, "build", "--strategy", "dockerfile", dir, "-t", "after", "--build-context",
+			"base=oci-layout://"+strings.TrimPrefix(base, "oci:")).try(context.Background())
+		if err != nil {
+			t.Errorf("an ordinary build afterwards: %v\n%s", err, text)
+		}
+	})
+	const little, exceeds = "S2I_MAX_UNPACKED=8MB", "--max-unpacked"
+	zeros := tarOf(t, &tar.Header{Name: "zeros", Typeflag: tar.TypeReg, Size: 64 << 20, Mode: 0o644})
+	many := tarOf(t, &tar.Header{Name: "etc/passwd", Typeflag: tar.TypeReg, Size: 8 << 20, Mode: 0o644})
 	const huge = 1_000_000_000_000_000_000
 	file := func(name string) tar.Header {
 		return tar.Header{Name: name, Typeflag: tar.TypeReg, Size: 4, Mode: 0o644}
@@ -64,18 +85,27 @@ func TestDockerfileHostile(t *testing.T) {
 		"base with accounts in a pipe":   {text: "FROM evil\n" + accounts, base: []tar.Header{{Name: "etc/passwd", Typeflag: tar.TypeFifo}}, fails: "passwd"},
 		"base with accounts in a link":   {text: "FROM evil\n" + accounts, base: []tar.Header{link("etc/passwd", "OUTSIDE/passwd")}, fails: "alice"},
 		"base with a device":             {text: "FROM evil\nCOPY Dockerfile /x\n", base: []tar.Header{{Name: "disk", Typeflag: tar.TypeBlock, Devmajor: 8}}},
+		"archive is a gzip bomb":         {text: "FROM scratch\nADD evil.tar /x/\n", rawADD: gzipped(t, zeros), env: little, fails: exceeds},
+		"archive is a zstd bomb":         {text: "FROM scratch\nADD evil.tar /x/\n", rawADD: zstandard(t, zeros), env: little, fails: exceeds},
+		"archive of an absurd hole":      {text: "FROM scratch\nADD evil.tar /x/\n", rawADD: hole(t, huge), fails: exceeds},
+		"base is a gzip bomb":            {text: "FROM evil\nRUN true\n", rawBase: gzipped(t, zeros), env: little, fails: exceeds},
+		"base is a gzip bomb, not run":   {text: "FROM evil\nCOPY Dockerfile /x\n", rawBase: gzipped(t, zeros), env: little, fails: exceeds},
+		"base with an absurd hole":       {text: "FROM evil\nRUN true\n", rawBase: hole(t, huge), fails: exceeds},
+		"base with a hole, not run":      {text: "FROM evil\nCOPY Dockerfile /x\n", rawBase: hole(t, huge), fails: exceeds},
+		"base with huge accounts":        {text: "FROM evil\n" + accounts, rawBase: gzipped(t, many), fails: "larger than"},
+		"base with huge accounts, run":   {text: "FROM evil\nUSER alice\nRUN [\"/x\"]\n", rawBase: gzipped(t, many), fails: "larger than"},
 		"stages in a circle":             {text: "FROM base AS a\nCOPY --from=b /x /x\nFROM a AS b\n", fails: "stages before it"},
 		"too many processes":             {text: "FROM base\nRUN i=0; while [ $i -lt 200 ]; do sleep 60 & i=$((i+1)); done\n", args: []string{"--pids", "60"}, fails: "s2i:"},
 		"too much memory":                {text: "FROM base\nRUN head -c 400000000 /dev/zero | tail -c 400000000 >/dev/null\n", args: []string{"--memory", "64MB"}, fails: "s2i:"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h.check(t, base)
+			h.check(t, store, base)
 		})
 	}
 }
 
-func (h *hostile) check(t *testing.T, base string) {
+func (h *hostile) check(t *testing.T, store, base string) {
 	outside := t.TempDir()
 	write(t, outside, map[string]string{"secret": "the host's\n", "passwd": "alice:x:1:1::/:\n"})
 	named := strings.NewReplacer("/OUTSIDE", outside, "OUTSIDE", outside)
@@ -86,15 +116,21 @@ func (h *hostile) check(t *testing.T, base string) {
 		}
 	}
 	if h.archive != nil {
-		write(t, dir, map[string]string{"evil.tar": string(evilTar(h.archive, named))})
+		h.rawADD = evilTar(h.archive, named)
+	}
+	if h.rawADD != nil {
+		write(t, dir, map[string]string{"evil.tar": string(h.rawADD)})
 	}
 	image := filepath.Join(t.TempDir(), "image")
 	args := append([]string{"build", "--strategy", "dockerfile", dir, "-t", "oci:" + image + ":1", "--build-context",
 		"base=oci-layout://" + strings.TrimPrefix(base, "oci:")}, h.args...)
 	if h.base != nil {
-		args = append(args, "--build-context", "evil=oci-layout://"+evilImage(t, evilTar(h.base, named)))
+		h.rawBase = evilTar(h.base, named)
 	}
-	out, text, err := s2i(args...).try(t.Context())
+	if h.rawBase != nil {
+		args = append(args, "--build-context", "evil=oci-layout://"+evilImage(t, h.rawBase))
+	}
+	out, text, err := withEnv(in(store, args...), h.env).try(t.Context())
 	if h.fails != "" && (err == nil || !strings.Contains(text, named.Replace(h.fails)) || code(err) == 2) {
 		t.Errorf("got %v, want an error with %q:\n%s%s", err, h.fails, out, text)
 	}
@@ -172,4 +208,85 @@ func mustDiffID(t *testing.T, l v1.Layer) []v1.Hash {
 		t.Fatal(err)
 	}
 	return []v1.Hash{id}
+}
+
+// tarOf makes an archive of one file of zeros.
+func tarOf(t *testing.T, h *tar.Header) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	if err := w.WriteHeader(h); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, h.Size)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+// hole makes an archive of a file that is said to be a hole of that size (sparse format 1.0 of GNU tar, in PAX records).
+func hole(t *testing.T, size int64) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	n := strconv.FormatInt(size, 10)
+	h := &tar.Header{Name: "hole", Typeflag: tar.TypeReg, Size: 512, Mode: 0o644, Format: tar.FormatPAX, PAXRecords: map[string]string{
+		"XXX.sparse.major": "1", "XXX.sparse.minor": "0", "XXX.sparse.name": "hole", "XXX.sparse.realsize": n}}
+	if err := w.WriteHeader(h); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(append([]byte("1\n"+n+"\n0\n"), make([]byte, 512-5-len(n))...)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.ReplaceAll(buf.Bytes(), []byte("XXX.sparse."), []byte("GNU.sparse.")) // which the writer would not write
+}
+
+func gzipped(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	z := gzip.NewWriter(&buf)
+	if _, err := z.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func zstandard(t *testing.T, data []byte) []byte {
+	t.Helper()
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z.EncodeAll(data, nil)
+}
+
+// intact looks whether every blob of a store is what its name says, and nothing half done is left.
+func intact(t *testing.T, store string) {
+	t.Helper()
+	blobs, err := filepath.Glob(filepath.Join(store, "blobs", "sha256", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blobs {
+		data, err := os.ReadFile(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != filepath.Base(b) {
+			t.Errorf("blob %s is damaged", b)
+		}
+	}
+	left, err := os.ReadDir(filepath.Join(store, "tmp"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left in the store: %v, %v", left, err)
+	}
 }

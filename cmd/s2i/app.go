@@ -11,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	units "github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
+	"s2i/lifecycle/archive"
 	"s2i/lifecycle/image"
 	"s2i/lifecycle/progress"
 	"s2i/lifecycle/sandbox"
@@ -62,6 +64,7 @@ func finish(commands []*cli.Command) {
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "store", Usage: "the `DIR` with images, layers and caches (default: $XDG_DATA_HOME/s2i)", EnvVars: []string{"S2I_HOME"}},
+		&cli.StringFlag{Name: "max-unpacked", Usage: "the `SIZE` that a layer or an archive may unpack to (default: 64GB, of which 32GB in one file)", EnvVars: []string{"S2I_MAX_UNPACKED"}},
 		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "how to show progress: `auto`, tty, plain or json", EnvVars: []string{"S2I_PROGRESS"}},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show only errors and the result"},
 		&cli.BoolFlag{Name: "offline", Usage: "use nothing but what the store holds", EnvVars: []string{"S2I_OFFLINE"}},
@@ -109,6 +112,13 @@ func withTools(do func(ctx context.Context, c *cli.Context, t *tools) error) cli
 			return fmt.Errorf("opening the store %s: %w", dir, err)
 		}
 		defer closeStore(c.Context, st)
+		if size := c.String("max-unpacked"); size != "" {
+			n, err := units.RAMInBytes(size)
+			if err != nil || n <= 0 {
+				return usageError("--max-unpacked %s is no size such as 100GB", size)
+			}
+			st.Limits = archive.Limits{Bytes: n, FileBytes: n}
+		}
 		client.Store = st
 		return do(progress.With(c.Context, sink), c, &tools{store: st, images: client})
 	}

@@ -168,7 +168,7 @@ func openSource(ctx context.Context, c *cli.Context, t *tools, src string) (*sou
 		return nil, nil, err
 	}
 	tree, err := source.Open(ctx, src, source.Options{
-		TempDir: dir, Stdin: c.App.Reader, Records: t.store,
+		TempDir: dir, Stdin: c.App.Reader, Records: t.store, Limits: t.store.Limits,
 		Descriptor: c.String("descriptor"), Ignore: c.StringSlice("ignore"),
 	})
 	if err != nil {

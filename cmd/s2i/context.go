@@ -169,7 +169,7 @@ func (x *contexts) directory(ctx context.Context, src, lone string) (place, erro
 	}
 	keep := x.o.Args["BUILDKIT_CONTEXT_KEEP_GIT_DIR"]
 	tree, err := x.fetch(ctx, src, source.Options{Stdin: x.c.App.Reader, Lone: lone, KeepGit: keep == "1" || keep == "true",
-		Getenv: x.environment(true)})
+		Limits: x.t.store.Limits, Getenv: x.environment(true)})
 	if err != nil {
 		return place{}, err
 	}

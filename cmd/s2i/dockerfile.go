@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	units "github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
 	"s2i/detect"
@@ -15,6 +17,7 @@ import (
 	"s2i/lifecycle/create"
 	"s2i/lifecycle/dockerfile"
 	"s2i/lifecycle/image"
+	"s2i/lifecycle/sandbox"
 )
 
 // dockerfileFlags are about builds from Dockerfiles.
@@ -32,6 +35,9 @@ func dockerfileFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "pull", Usage: "take base images from their registries, also those that the local store has"},
 		&cli.StringFlag{Name: "run-ca", Usage: "a `FILE` of certificates that RUN finds at /etc/ssl/certs/ca-certificates.crt and that reaches no layer, for a company's own authority", EnvVars: []string{"S2I_RUN_CA"}},
 		&cli.StringSliceFlag{Name: "add-host", Usage: "a line for /etc/hosts while the Dockerfile is built, `NAME:ADDRESS`; repeatable"},
+		&cli.StringFlag{Name: "hostname", Usage: "the `NAME` of the host that RUN sees (default: buildkitsandbox)"},
+		&cli.StringFlag{Name: "shm-size", Usage: "the `SIZE` of /dev/shm for RUN (default: 64MB)"},
+		&cli.StringSliceFlag{Name: "ulimit", Usage: "a limit of each process of RUN, `NAME=SOFT[:HARD]`, such as nofile=1024; repeatable"},
 		&cli.StringSliceFlag{Name: "ssh", Usage: "an ssh agent for the Dockerfile: `default`, NAME=SOCKET, or NAME=FILE with a private key; repeatable"},
 		&cli.StringSliceFlag{Name: "annotation", Usage: "an annotation of the manifest, `NAME=VALUE`, or index:NAME=VALUE, manifest-descriptor:…, manifest[linux/arm64]:…; repeatable"},
 		&cli.StringSliceFlag{Name: "no-cache-filter", Usage: "build this `STAGE` of the Dockerfile anew; repeatable"},
@@ -162,8 +168,39 @@ func dockerfileOptions(c *cli.Context, t *tools) (o dockerfile.Options, err erro
 	if o.Hosts, err = hosts(c.StringSlice("add-host")); err != nil {
 		return o, err
 	}
+	o.Hostname = c.String("hostname")
+	if o.Rlimits, err = ulimits(c.StringSlice("ulimit")); err != nil {
+		return o, err
+	}
+	if size := c.String("shm-size"); size != "" {
+		if o.SharedMemory, err = units.RAMInBytes(size); err != nil || o.SharedMemory <= 0 {
+			return o, usageError("--shm-size %s is no size such as 2GB", size)
+		}
+	}
 	o.Sandbox, err = dockerfileSandbox(c.Context, c, t)
+	if _, direct := o.Sandbox.(sandbox.Direct); err == nil && direct && o.Hostname != "" {
+		return o, usageError("--hostname needs a sandbox: commands have this container's name")
+	}
 	return o, err
+}
+
+// ulimits reads --ulimit, as docker has it.
+func ulimits(flags []string) ([]sandbox.Rlimit, error) {
+	var out []sandbox.Rlimit
+	for _, f := range flags {
+		u, err := units.ParseUlimit(f)
+		if err != nil {
+			return nil, usageError("--ulimit %s: %w", f, err)
+		}
+		limit, err := u.GetRlimit()
+		if err != nil {
+			return nil, usageError("--ulimit %s: %w", f, err)
+		}
+		name := "RLIMIT_" + strings.ToUpper(u.Name)
+		out = slices.DeleteFunc(out, func(have sandbox.Rlimit) bool { return have.Name == name })
+		out = append(out, sandbox.Rlimit{Name: name, Soft: limit.Soft, Hard: limit.Hard})
+	}
+	return out, nil
 }
 
 // buildArgs reads files of build arguments and then single ones, of which a later one wins: NAME=VALUE, or NAME for a

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"s2i/lifecycle"
+	"s2i/lifecycle/archive"
 	"s2i/lifecycle/listing"
 )
 
@@ -79,7 +80,7 @@ func flatten(ctx context.Context, img v1.Image, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		lists[i], err = listing.Read(r)
+		lists[i], err = listing.Read(r, archive.Limits{})
 		if err = errors.Join(err, r.Close()); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func (r repositories) CheckOut(ctx context.Context, ref string, keep bool) (dir,
 		return "", "", nil, err
 	}
 	own := &contexts{c: r.x.c, t: r.x.t, o: r.x.o}
-	tree, err := own.fetch(ctx, ref, source.Options{KeepGit: keep, Getenv: r.x.environment(false), NoHelpers: true})
+	tree, err := own.fetch(ctx, ref, source.Options{Limits: r.x.t.store.Limits, KeepGit: keep, Getenv: r.x.environment(false), NoHelpers: true})
 	if err != nil {
 		return "", "", nil, err
 	}

@@ -90,10 +90,11 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// budget counts what an archive has used of its limits.
-type budget struct{ limits, used Limits }
+// Budget counts what an archive has used of its limits.
+type Budget struct{ limits, used Limits }
 
-func newBudget(l Limits) *budget {
+// NewBudget begins to count.
+func NewBudget(l Limits) *Budget {
 	d := DefaultLimits()
 	for _, f := range []struct{ have, def *int64 }{
 		{&l.Entries, &d.Entries}, {&l.Bytes, &d.Bytes}, {&l.FileBytes, &d.FileBytes},
@@ -102,11 +103,11 @@ func newBudget(l Limits) *budget {
 			*f.have = *f.def
 		}
 	}
-	return &budget{limits: l}
+	return &Budget{limits: l}
 }
 
-// take counts one more entry of size bytes.
-func (b *budget) take(size int64) error {
+// Take counts one more entry of size bytes.
+func (b *Budget) Take(size int64) error {
 	b.used.Entries++
 	switch {
 	case b.used.Entries > b.limits.Entries:

@@ -16,7 +16,7 @@ import (
 type extractor struct {
 	root   *os.Root
 	o      ExtractOptions
-	budget *budget
+	budget *Budget
 	who    identity
 	pool   *pool
 	buf    []byte // for files too large for the pool
@@ -30,7 +30,7 @@ type extractor struct {
 
 func newExtractor(root *os.Root, o ExtractOptions) *extractor {
 	x := &extractor{
-		root: root, o: o, budget: newBudget(o.Limits), who: whoami(),
+		root: root, o: o, budget: NewBudget(o.Limits), who: whoami(),
 		dirs: map[string]*os.File{}, real: map[string]string{}, made: map[string]*dirMeta{},
 		whiteouts: map[string]bool{}, written: map[string]bool{},
 	}
@@ -46,7 +46,7 @@ func (x *extractor) close() {
 
 // entry extracts one entry.
 func (x *extractor) entry(h *tar.Header, content io.Reader) error {
-	if err := x.budget.take(max(h.Size, 0)); err != nil {
+	if err := x.budget.Take(max(h.Size, 0)); err != nil {
 		return err
 	}
 	if h.Typeflag == tar.TypeXGlobalHeader {

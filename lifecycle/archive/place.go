@@ -130,7 +130,7 @@ func (x *extractor) step(at, name string, create bool) (target string, err error
 
 // implicit makes a directory that the archive does not describe.
 func (x *extractor) implicit(p place) error {
-	if err := x.budget.take(0); err != nil {
+	if err := x.budget.Take(0); err != nil {
 		return err
 	}
 	return x.mkdir(p, dirMeta{mode: 0o755, mtime: Epoch})

@@ -127,13 +127,19 @@ func (a accounts) lines(file string, visit func(fields []string) bool) error {
 		return nil
 	}
 	defer f.Close()
-	lines := bufio.NewScanner(io.LimitReader(f, maxAccounts))
+	limited := &io.LimitedReader{R: f, N: maxAccounts + 1}
+	lines := bufio.NewScanner(limited)
+	lines.Buffer(nil, maxAccounts)
 	for lines.Scan() {
 		if !visit(strings.Split(lines.Text(), ":")) {
 			return nil
 		}
 	}
-	if err := lines.Err(); err != nil && !errors.Is(err, bufio.ErrTooLong) {
+	err = lines.Err()
+	if limited.N == 0 || errors.Is(err, bufio.ErrTooLong) {
+		err = fmt.Errorf("it is larger than %d bytes", maxAccounts)
+	}
+	if err != nil {
 		return fmt.Errorf("reading the image's /%s: %w", file, err)
 	}
 	return nil

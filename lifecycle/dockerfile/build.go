@@ -52,6 +52,11 @@ type Options struct {
 	// Network is that of RUN instructions that ask for none of their own.
 	Network sandbox.Network
 	Limits  sandbox.Limits
+	// Rlimits and SharedMemory are those of sandbox.Process.
+	Rlimits      []sandbox.Rlimit
+	SharedMemory int64
+	// Hostname is the name that commands see; empty for BuildKit's.
+	Hostname string
 	// NoCache runs every instruction anew.
 	NoCache bool
 	// NoCacheStages are the stages that are run anew, and with them the stages that begin with them.

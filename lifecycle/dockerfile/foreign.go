@@ -265,7 +265,7 @@ func (b *builder) inspect(l v1.Layer, diffID v1.Hash) error {
 	}
 	defer r.Close()
 	sum := sha256.New()
-	read, err := listing.Read(io.TeeReader(r, sum))
+	read, err := listing.Read(io.TeeReader(r, sum), b.Store.Limits)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (b *builder) epoch() error {
 func (b *builder) hostname() string {
 	const arg = "BUILDKIT_SANDBOX_HOSTNAME"
 	declared, _ := b.args.Get(arg)
-	return cmp.Or(b.Args[arg], declared, "buildkitsandbox")
+	return cmp.Or(b.Hostname, b.Args[arg], declared, "buildkitsandbox")
 }
 
 // proxies are the variables for proxies that were given, which every RUN gets, in both of the usual spellings.

@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"s2i/lifecycle/archive"
 	"s2i/lifecycle/listing"
 	"s2i/lifecycle/store"
 )
@@ -47,9 +49,12 @@ func (l *listed) keep(b *builder, layer v1.Layer) error {
 }
 
 // listLayer lists what a layer holds, and makes sure that it is the layer that it is said to be.
-func listLayer(r io.Reader, diffID v1.Hash) (*listing.Listing, error) {
+func listLayer(r io.Reader, diffID v1.Hash, limits archive.Limits) (*listing.Listing, error) {
 	sum := sha256.New()
-	list, err := listing.Read(io.TeeReader(r, sum))
+	list, err := listing.Read(io.TeeReader(r, sum), limits)
+	if errors.Is(err, archive.ErrLimit) {
+		err = fmt.Errorf("%w (--max-unpacked raises it)", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +88,7 @@ func (l *listedLayer) Uncompressed() (io.ReadCloser, error) {
 		diffID, err := l.DiffID()
 		if err == nil {
 			var list *listing.Listing
-			if list, err = listLayer(pr, diffID); err == nil {
+			if list, err = listLayer(pr, diffID, l.b.Store.Limits); err == nil {
 				err = (&listed{list: list}).keep(l.b, l.Layer)
 			}
 		}

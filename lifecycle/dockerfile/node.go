@@ -271,7 +271,7 @@ func (b *builder) readListing(l v1.Layer, diffID v1.Hash) (*listing.Listing, err
 	if err != nil {
 		return nil, fmt.Errorf("reading layer %s: %w", diffID, err)
 	}
-	read, err := listLayer(r, diffID)
+	read, err := listLayer(r, diffID, b.Store.Limits)
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, fmt.Errorf("reading layer %s: %w", diffID, err)
 	}

@@ -163,7 +163,7 @@ func apply(ctx context.Context, n *node, dir string) error {
 	if err != nil {
 		return fmt.Errorf("unpacking a layer: %w", err)
 	}
-	o := archive.ExtractOptions{Whiteouts: archive.WhiteoutsApply, Owners: true, Times: true}
+	o := archive.ExtractOptions{Limits: n.b.Store.Limits, Whiteouts: archive.WhiteoutsApply, Owners: true, Times: true}
 	if err := errors.Join(archive.Extract(ctx, r, root, o), r.Close()); err != nil {
 		return fmt.Errorf("unpacking a layer: %w", err)
 	}

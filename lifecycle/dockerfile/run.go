@@ -329,7 +329,7 @@ func (r *running) process(ctx context.Context, dirs *snapshot.Rootfs) (p sandbox
 		Rootfs: sandbox.Rootfs(*dirs), Args: r.args, Dir: r.workdir, Env: slices.Concat(r.env, r.hidden),
 		Capabilities: capabilities, NewPrivileges: true, Hostname: r.hostname,
 		Privileged: r.privileged,
-		Network:    r.network, Limits: b.Limits,
+		Network:    r.network, Limits: b.Limits, Rlimits: b.Rlimits, SharedMemory: b.SharedMemory,
 	}
 	has := accountsIn(dirs.Lower)
 	if dirs.Dir != "" {

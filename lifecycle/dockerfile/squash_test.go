@@ -15,6 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"s2i/lifecycle"
+	"s2i/lifecycle/archive"
 	"s2i/lifecycle/image"
 	"s2i/lifecycle/listing"
 	"s2i/lifecycle/store"
@@ -107,7 +108,7 @@ func TestSquashShowsTheSame(t *testing.T) {
 		for i := range 4 {
 			data, lines := randomLayer(r)
 			text = append(text, fmt.Sprintf("layer %d: %q", i, lines))
-			list, err := listing.Read(bytes.NewReader(data))
+			list, err := listing.Read(bytes.NewReader(data), archive.Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}

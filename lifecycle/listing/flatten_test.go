@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"s2i/lifecycle/archive"
 	"s2i/lifecycle/listing"
 )
 
@@ -65,7 +66,7 @@ func TestFlatten(t *testing.T) {
 			var layers []*listing.Listing
 			for _, lines := range c.layers {
 				data := tarStream(t, lines...)
-				l, err := listing.Read(bytes.NewReader(data))
+				l, err := listing.Read(bytes.NewReader(data), archive.Limits{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -113,7 +114,7 @@ func linesOf(t testing.TB, r io.Reader) (lines []string) {
 }
 
 func TestFlattenAnotherLayer(t *testing.T) {
-	l, err := listing.Read(bytes.NewReader(tarStream(t, "a=1")))
+	l, err := listing.Read(bytes.NewReader(tarStream(t, "a=1")), archive.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

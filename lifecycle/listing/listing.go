@@ -59,12 +59,12 @@ type Listing struct {
 	inDir  map[string][]string // names of a directory's entries
 }
 
-// maxEntries bounds a layer's entries, as unpacking does.
-const maxEntries = 5_000_000
+// maxPadding bounds what may follow the end of a layer, in bytes.
+const maxPadding = 1 << 30
 
-// Read reads the uncompressed tar stream of a layer to its end.
-func Read(r io.Reader) (*Listing, error) {
-	l := &Listing{}
+// Read reads the uncompressed tar stream of a layer to its end. What it may hold is bounded as for unpacking it.
+func Read(r io.Reader, limits archive.Limits) (*Listing, error) {
+	l, budget := &Listing{}, archive.NewBudget(limits)
 	tr := tar.NewReader(r)
 	for {
 		h, err := tr.Next()
@@ -74,14 +74,18 @@ func Read(r io.Reader) (*Listing, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listing a layer: %w", err)
 		}
-		if len(l.Entries)+len(l.Gone) >= maxEntries {
-			return nil, fmt.Errorf("listing a layer: it has more than %d entries", maxEntries)
+		if err = budget.Take(h.Size); err == nil {
+			err = l.add(h, tr)
 		}
-		if err := l.add(h, tr); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("listing a layer: %s: %w", h.Name, err)
 		}
 	}
-	if _, err := io.Copy(io.Discard, r); err != nil { // padding after the end
+	n, err := io.Copy(io.Discard, io.LimitReader(r, maxPadding+1)) // padding after the end
+	if n > maxPadding {
+		err = fmt.Errorf("%w of %d bytes after its end", archive.ErrLimit, maxPadding)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("listing a layer: %w", err)
 	}
 	l.index()

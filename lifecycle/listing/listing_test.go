@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"s2i/lifecycle/archive"
 	"s2i/lifecycle/listing"
 )
 
@@ -39,7 +40,7 @@ func layer(t testing.TB, lines ...string) *listing.Listing {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	l, err := listing.Read(&buf)
+	l, err := listing.Read(&buf, archive.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func FuzzRead(f *testing.F) {
 	_ = w.Close()
 	f.Add(buf.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l, err := listing.Read(bytes.NewReader(data))
+		l, err := listing.Read(bytes.NewReader(data), archive.Limits{})
 		if err != nil {
 			return
 		}

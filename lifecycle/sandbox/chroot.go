@@ -56,6 +56,8 @@ func (d Direct) checkPlain(p *Process) error {
 		return fmt.Errorf("%w: without a sandbox the network cannot be taken away", ErrUnavailable)
 	case p.Limits != (Limits{}):
 		return fmt.Errorf("%w without a sandbox: set them on the container or pod that this runs in", ErrLimits)
+	case len(p.Rlimits) > 0 || p.SharedMemory > 0:
+		return fmt.Errorf("%w without a sandbox, nor a size of /dev/shm: set them on the container or pod that this runs in", ErrLimits)
 	case p.Emulator != nil && !p.Emulator.Registered:
 		return fmt.Errorf("%w: without a sandbox an emulator has to be registered for the whole machine", ErrUnavailable)
 	}

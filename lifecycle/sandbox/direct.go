@@ -178,7 +178,7 @@ func checkInPlace(p *Process) error {
 	if p.Network == NetworkNone {
 		return fmt.Errorf("%w: without a sandbox the network cannot be taken away", ErrUnavailable)
 	}
-	if p.Limits != (Limits{}) {
+	if p.Limits != (Limits{}) || len(p.Rlimits) > 0 || p.SharedMemory > 0 {
 		return fmt.Errorf("%w without a sandbox: set them on the container or pod that this runs in", ErrLimits)
 	}
 	for _, m := range p.Mounts {

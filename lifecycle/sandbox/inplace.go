@@ -184,6 +184,11 @@ func (i *InPlace) run(ctx context.Context, d Direct, p *Process) error {
 
 // hidden finds what of an image the process would not see, and what it would write that nobody would see.
 func (i *InPlace) hidden(p *Process) error {
+	for _, m := range p.Mounts {
+		if info, err := os.Stat(m.Target); strings.HasPrefix(m.Target, "/dev/") && (m.Source != "" || err != nil || !info.IsDir()) {
+			return fmt.Errorf("%w in place: nothing can be mounted at %s, since /dev is the container's", ErrUnavailable, m.Target)
+		}
+	}
 	for name := range i.keep {
 		if info, err := os.Lstat("/" + name); err != nil || !info.IsDir() || strings.Contains(" proc sys dev ", " "+name+" ") {
 			continue

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -84,7 +86,9 @@ func (r *run) job() (*job, error) {
 		if m.Source != "" && err != nil {
 			return nil, fmt.Errorf("mounting: %w", err)
 		}
-		j.Targets = append(j.Targets, target{Path: m.Target, File: m.Source != "" && !st.IsDir()})
+		if !strings.HasPrefix(path.Clean(m.Target), "/dev/") { // where the runtime makes everything
+			j.Targets = append(j.Targets, target{Path: m.Target, File: m.Source != "" && !st.IsDir()})
+		}
 		j.Binds = append(j.Binds, bind{Source: m.Source, Place: bindPlace(r.dir, i), ReadOnly: m.ReadOnly, Size: m.Size})
 	}
 	if j.UserNS {

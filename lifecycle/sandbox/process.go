@@ -49,6 +49,10 @@ type Process struct {
 	Hostname string
 	// Limits bound what the process and its descendants use together.
 	Limits Limits
+	// Rlimits are limits of each process by itself, in place of those that all processes have.
+	Rlimits []Rlimit
+	// SharedMemory is the size of /dev/shm in bytes; 0 is 64 MB.
+	SharedMemory int64
 	// Emulator runs the process when it is for another architecture, and whatever it starts; see FindEmulator.
 	Emulator *Emulator
 	// Stdin is where standard input comes from; nil is an empty input.
@@ -104,6 +108,13 @@ type Limits struct {
 	PIDs int64
 }
 
+// Rlimit is a limit that each process has by itself (getrlimit(2)).
+type Rlimit struct {
+	// Name is that of the system, such as RLIMIT_NOFILE.
+	Name       string
+	Soft, Hard uint64
+}
+
 // check finds what no sandbox could run.
 func (p *Process) check() error {
 	switch {
@@ -115,6 +126,8 @@ func (p *Process) check() error {
 		return fmt.Errorf("user %d:%d is negative", p.UID, p.GID)
 	case p.Network != "" && p.Network != NetworkHost && p.Network != NetworkNone:
 		return fmt.Errorf("network %q is unknown: use %q or %q", p.Network, NetworkHost, NetworkNone)
+	case p.SharedMemory < 0:
+		return errors.New("the size of /dev/shm is negative")
 	case p.Limits.Memory < 0 || p.Limits.CPUs < 0 || p.Limits.PIDs < 0:
 		return errors.New("a limit is negative")
 	}
@@ -144,7 +157,7 @@ func (p *Process) checkMounts() error {
 			return fmt.Errorf("mount target %q is not an absolute path", m.Target)
 		case clean == "/":
 			return errors.New("a mount cannot replace the root filesystem")
-		case top == "proc" || top == "sys" || top == "dev":
+		case top == "proc" || top == "sys" || clean == "/dev":
 			return fmt.Errorf("mount target %s would hide a part of /%s", m.Target, top)
 		case m.Source != "" && !filepath.IsAbs(m.Source):
 			return fmt.Errorf("mount source %q is not an absolute path", m.Source)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,7 @@ func newSpec(p *Process, user User, dir string, userNS bool) (*specs.Spec, error
 		Version:  "1.0.2",
 		Hostname: orDefault(p.Hostname, "s2i"),
 		Root:     &specs.Root{Path: rootPlace(dir), Readonly: p.Rootfs.Upper == ""},
-		Mounts:   append(systemMounts(dir, userNS), ownMounts(p, dir)...),
+		Mounts:   append(systemMounts(p, dir, userNS), ownMounts(p, dir)...),
 		Process: &specs.Process{
 			User: specs.User{UID: uint32(user.UID), GID: uint32(user.GID), AdditionalGids: ids32(groups)},
 			Args: p.Args,
@@ -33,7 +34,7 @@ func newSpec(p *Process, user User, dir string, userNS bool) (*specs.Spec, error
 			Capabilities: &specs.LinuxCapabilities{
 				Bounding: p.Capabilities, Effective: p.Capabilities, Permitted: p.Capabilities,
 			},
-			Rlimits:         rlimits(),
+			Rlimits:         rlimits(p.Rlimits),
 			NoNewPrivileges: !p.NewPrivileges,
 			OOMScoreAdj:     oomScore(p.Limits),
 		},
@@ -94,11 +95,15 @@ func namespaces(n Network) []specs.LinuxNamespace {
 }
 
 // systemMounts are what every process finds in its file tree.
-func systemMounts(dir string, userNS bool) []specs.Mount {
+func systemMounts(p *Process, dir string, userNS bool) []specs.Mount {
 	sys := specs.Mount{Destination: "/sys", Type: "sysfs", Source: "sysfs",
 		Options: []string{"nosuid", "noexec", "nodev", "ro"}}
 	if userNS {
 		sys = prepared("/sys", sysPlace(dir), "nosuid", "noexec", "nodev", "ro")
+	}
+	shared := int64(64 << 20)
+	if p.SharedMemory > 0 {
+		shared = p.SharedMemory
 	}
 	list := []specs.Mount{
 		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
@@ -107,7 +112,7 @@ func systemMounts(dir string, userNS bool) []specs.Mount {
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts",
 			Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}},
 		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm",
-			Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+			Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=" + strconv.FormatInt(shared, 10)}},
 		sys,
 	}
 	if _, err := os.Stat(cgroupRoot); err == nil {
@@ -141,17 +146,20 @@ func ownMounts(p *Process, dir string) []specs.Mount {
 	return list
 }
 
-// rlimits are the same for everybody as far as the caller's own allow it, so that builds do not depend on them.
-func rlimits() []specs.POSIXRlimit {
+// rlimits are the same for everybody as far as the caller's own allow it, so that builds do not depend on them; but for
+// those that are asked for.
+func rlimits(asked []Rlimit) []specs.POSIXRlimit {
 	files := uint64(maxFiles)
 	var own unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &own); err == nil {
 		files = min(files, own.Max)
 	}
-	return []specs.POSIXRlimit{
-		{Type: "RLIMIT_NOFILE", Soft: files, Hard: files},
-		{Type: "RLIMIT_CORE"},
+	list := []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: files, Hard: files}, {Type: "RLIMIT_CORE"}}
+	for _, r := range asked {
+		list = slices.DeleteFunc(list, func(have specs.POSIXRlimit) bool { return have.Type == r.Name })
+		list = append(list, specs.POSIXRlimit{Type: r.Name, Soft: r.Soft, Hard: r.Hard})
 	}
+	return list
 }
 
 // oomScore makes the kernel choose the process, and not what surrounds it under the same memory limit.

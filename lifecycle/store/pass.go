@@ -123,8 +123,11 @@ func (p *pass) unpack(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	defer root.Close()
-	o := archive.ExtractOptions{Whiteouts: archive.WhiteoutsOverlay, Owners: true, Times: true}
+	o := archive.ExtractOptions{Limits: p.store.Limits, Whiteouts: archive.WhiteoutsOverlay, Owners: true, Times: true}
 	if err := archive.Extract(ctx, r, root, o); err != nil {
+		if errors.Is(err, archive.ErrLimit) {
+			err = fmt.Errorf("%w (--max-unpacked raises it)", err)
+		}
 		return fmt.Errorf("unpacking a layer: %w", err)
 	}
 	return nil

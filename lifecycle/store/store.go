@@ -24,6 +24,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+
+	"s2i/lifecycle/archive"
 )
 
 // ErrNotFound is in the chain of the error when the store does not hold what was asked for.
@@ -31,6 +33,9 @@ var ErrNotFound = errors.New("not in the store")
 
 // Store is an open store. Its methods may be called from any number of goroutines.
 type Store struct {
+	// Limits bounds what a layer or an archive may unpack to; zero fields mean those of archive.DefaultLimits.
+	Limits archive.Limits
+
 	dir    string
 	form   string         // of the names of trees; see treeForm
 	making chan struct{}  // one slot for each layer that is being made
