@@ -36,7 +36,7 @@ Examples:
    s2i build --check .
    s2i build --call outline --target service .
    s2i build --smoke -t registry.example.com/team/app:1`,
-		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), kanikoFlags(), cacheFlags(), sandboxFlags()),
+		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), kanikoFlags(), buildahFlags(), cacheFlags(), sandboxFlags()),
 		Action: withTools(buildImage),
 	}
 }
@@ -44,6 +44,9 @@ Examples:
 // buildImage opens the source, puts the options together, and runs create.
 func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 	if err := translate(ctx, c); err != nil {
+		return err
+	}
+	if err := translateBuildah(ctx, c); err != nil {
 		return err
 	}
 	asked, err := readCall(c)

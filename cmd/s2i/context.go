@@ -20,6 +20,7 @@ import (
 	"s2i/detect/source"
 	"s2i/lifecycle/dockerfile"
 	"s2i/lifecycle/dockerfile/check"
+	"s2i/lifecycle/progress"
 )
 
 // place is the directory of a build context.
@@ -96,6 +97,9 @@ func (x *contexts) open(ctx context.Context, dir place) error {
 		if err != nil {
 			return err
 		}
+		if src, err = x.dockerfileAsSource(src); err != nil {
+			return err
+		}
 		lone := ""
 		if !x.c.IsSet("file") {
 			lone = "Dockerfile"
@@ -146,6 +150,18 @@ func oneStdin(c *cli.Context, src string) error {
 		return usageError("%s cannot both be standard input: put one of them into a file", strings.Join(who, " and "))
 	}
 	return nil
+}
+
+// dockerfileAsSource takes SRC that is a Dockerfile for its directory and --file, as Buildah does.
+func (x *contexts) dockerfileAsSource(src string) (string, error) {
+	name := strings.ToLower(filepath.Base(src))
+	if x.c.IsSet("file") || !strings.HasPrefix(name, "dockerfile") && !strings.HasPrefix(name, "containerfile") {
+		return src, nil
+	}
+	if info, err := os.Stat(src); err != nil || !info.Mode().IsRegular() {
+		return src, nil //nolint:nilerr // whoever opens it says so
+	}
+	return filepath.Dir(src), x.c.Set("file", src)
 }
 
 // files opens a directory for COPY and ADD.
@@ -250,6 +266,14 @@ func readDockerfile(ctx context.Context, c *cli.Context, dir place) (*dockerfile
 	if err != nil {
 		return nil, nil, usageError("%w", err)
 	}
+	if name := c.String("ignorefile"); name != "" {
+		text, err := readFile(name)
+		if err != nil {
+			return nil, nil, usageError("reading --ignorefile: %w", err)
+		}
+		patterns, err := parseIgnore(name, text)
+		return file, patterns, err
+	}
 	if found.ignore != nil {
 		patterns, err := parseIgnore(found.name+".dockerignore", found.ignore)
 		return file, patterns, err
@@ -316,7 +340,7 @@ func findDockerfile(ctx context.Context, c *cli.Context, dir place) (foundFile, 
 		}
 		return found, nil
 	}
-	for _, name := range []string{"Dockerfile", "dockerfile", "Containerfile", "containerfile"} {
+	for _, name := range usualNames(ctx, dir) {
 		found, err := readWithIgnore(name, filepath.Join(dir.dir, name), dir.read)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return found, err
@@ -325,16 +349,29 @@ func findDockerfile(ctx context.Context, c *cli.Context, dir place) (foundFile, 
 	return foundFile{}, usageError("there is no Dockerfile in %s; name one with --file", dir.dir)
 }
 
-// readWithIgnore reads a Dockerfile and <Dockerfile>.dockerignore.
+// usualNames are the names to look for. Who writes a Containerfile means it for this; that there is also a Dockerfile,
+// which docker would take, is worth a word.
+func usualNames(ctx context.Context, dir place) []string {
+	if container, err := dir.read("Containerfile"); err == nil {
+		if docker, err := dir.read("Dockerfile"); err == nil && !bytes.Equal(container, docker) {
+			progress.Warn(ctx, "building Containerfile; there is also another Dockerfile: --file Dockerfile")
+		}
+	}
+	return []string{"Containerfile", "containerfile", "Dockerfile", "dockerfile"}
+}
+
+// readWithIgnore reads a Dockerfile and <Dockerfile>.containerignore or <Dockerfile>.dockerignore.
 func readWithIgnore(name, called string, read func(string) ([]byte, error)) (found foundFile, err error) {
 	found.name = called
 	if found.text, err = read(name); err != nil {
 		return found, err
 	}
-	if found.ignore, err = read(name + ".dockerignore"); errors.Is(err, fs.ErrNotExist) {
-		return found, nil
+	for _, ext := range []string{".containerignore", ".dockerignore"} {
+		if found.ignore, err = read(name + ext); !errors.Is(err, fs.ErrNotExist) {
+			return found, err
+		}
 	}
-	return found, err
+	return found, nil
 }
 
 // downloadDockerfile gets a Dockerfile from a URL.

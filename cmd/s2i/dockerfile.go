@@ -147,7 +147,8 @@ func dockerfileOptions(c *cli.Context, t *tools) (o dockerfile.Options, err erro
 	o = dockerfile.Options{Store: t.store, Images: t.images, Target: c.String("target"), Platform: app.Target, PlatformAsked: c.IsSet("platform"),
 		Labels: app.Labels, Secrets: app.Secrets, Network: app.Network, Limits: app.Limits, NoCache: c.Bool("no-cache"),
 		NoCacheStages: c.StringSlice("no-cache-filter"), Compression: app.Compression, Created: app.Created,
-		Offline: c.Bool("offline"), Pull: c.Bool("pull")}
+		Offline: c.Bool("offline"), Pull: c.Bool("pull"), From: c.String("from"), UnsetEnv: c.StringSlice("unsetenv"),
+		UnsetLabels: c.StringSlice("unsetlabel")}
 	if _, o.SecretValues, err = secrets(c.StringSlice("secret")); err != nil {
 		return o, err
 	}

@@ -29,7 +29,7 @@ func setRegistries(c *cli.Context, client *image.Client) error {
 	if client.Insecure, err = insecureHosts(c); err != nil {
 		return err
 	}
-	if c.Bool("insecure-pull") || c.Bool("skip-tls-verify-pull") {
+	if c.Bool("insecure-pull") || c.Bool("skip-tls-verify-pull") || c.IsSet("tls-verify") && !c.Bool("tls-verify") {
 		client.Insecure = append(client.Insecure, "*")
 	}
 	client.Insecure = append(client.Insecure, c.StringSlice("skip-tls-verify-registry")...)

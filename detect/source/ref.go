@@ -83,6 +83,8 @@ func parseRef(s string) (Ref, error) {
 		return urlRef(location, fragment)
 	case scheme != "":
 		return Ref{}, fmt.Errorf("the scheme %q is none of https, http, ssh, git, file, s3, gs", scheme)
+	case strings.HasPrefix(location, "github.com/"): // as docker has it; a directory of that name is ./github.com
+		return gitRef("https://"+location, fragment)
 	case scpForm.MatchString(location):
 		return Ref{Kind: Git, Location: location}.withFragment(fragment)
 	}

@@ -24,6 +24,7 @@ func TestParseRef(t *testing.T) {
 		"git+https://example.com/a?x=1#y":     {Kind: Git, Location: "https://example.com/a?x=1", Revision: "y"},
 		"ssh://git@example.com:22/a":          {Kind: Git, Location: "ssh://git@example.com:22/a"},
 		"git@example.com:team/app.git#main":   {Kind: Git, Location: "git@example.com:team/app.git", Revision: "main"},
+		"github.com/team/app#v1:a":            {Kind: Git, Location: "https://github.com/team/app", Revision: "v1", Subdir: "a"},
 		"git@[::1]:app":                       {Kind: Git, Location: "git@[::1]:app"},
 		"file:///srv/a.git#x":                 {Kind: Git, Location: "file:///srv/a.git", Revision: "x"},
 		"https://example.com/a":               {Kind: URL, Location: "https://example.com/a"},

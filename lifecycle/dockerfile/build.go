@@ -37,6 +37,10 @@ type Options struct {
 	Platform lifecycle.Target
 	// PlatformAsked tells that somebody asked for that platform, and that it is not just this machine's.
 	PlatformAsked bool
+	// From is an image in place of that of the first FROM; empty for none.
+	From string
+	// UnsetEnv and UnsetLabels are names of variables and labels that the image is not to have.
+	UnsetEnv, UnsetLabels []string
 	// Args are the build arguments (--build-arg).
 	Args map[string]string
 	// Labels are added to the image.
@@ -174,6 +178,9 @@ func newBuilder(o Options, w *work, platform lifecycle.Target, target int) (*bui
 		if o.File, err = Parse(o.File.Name, o.File.text); err != nil {
 			return nil, err
 		}
+	}
+	if o.From != "" {
+		o.File.Stages[0].BaseName = o.From
 	}
 	o.Platform = platform
 	b := &builder{Options: o, work: w}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -21,6 +23,10 @@ import (
 func (b *builder) image(ctx context.Context, st *state) (v1.Image, error) {
 	config := st.config.DeepCopy()
 	b.platform(config)
+	config.Config.Env = slices.DeleteFunc(config.Config.Env, func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(b.UnsetEnv, name)
+	})
 	created := b.Created
 	if created.IsZero() {
 		created = archive.Epoch
@@ -155,6 +161,9 @@ func (b *builder) label(config *v1.ConfigFile, st *state) error {
 	}
 	delete(labels, lifecycle.LabelLayersMetadata) // the base's own says nothing about this image
 	delete(labels, LabelCache)                    // nor this
+	for _, name := range b.UnsetLabels {
+		delete(labels, name)
+	}
 	maps.Copy(labels, b.Labels)
 	if b.InlineCache && len(config.RootFS.DiffIDs) == len(st.chain) { // squashed layers are no layers of instructions
 		text, err := b.inline(st.chain[st.base:], config.RootFS.DiffIDs[st.base:])

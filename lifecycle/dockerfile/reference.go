@@ -16,21 +16,26 @@ func (b *builder) reference(text string) (image.Ref, error) {
 		if c.Dir != nil {
 			return image.Ref{}, fmt.Errorf("the build context %s is a directory, and an image is needed here", text)
 		}
-		return c.Image, nil
+		return b.localOrHub(c.Image)
 	}
 	ref, err := image.Parse(text)
-	if err != nil {
+	if err != nil || strings.HasPrefix(text, "store:") {
 		return ref, err
 	}
+	return b.localOrHub(ref)
+}
+
+// localOrHub takes a name without a host for Docker Hub's unless the store has it.
+func (b *builder) localOrHub(ref image.Ref) (image.Ref, error) {
 	if ref.Kind != image.Local {
 		return ref, nil
 	}
 	if _, err := b.Store.Resolve(ref.Name); err == nil && !b.Pull {
 		return ref, nil
 	}
-	hub, err := name.ParseReference(text, name.WeakValidation)
+	hub, err := name.ParseReference(ref.Name, name.WeakValidation)
 	if err != nil {
-		return ref, fmt.Errorf("reading the image name %q: %w", text, err)
+		return ref, fmt.Errorf("reading the image name %q: %w", ref.Name, err)
 	}
 	return image.Ref{Kind: image.Registry, Name: hub.Name()}, nil
 }
@@ -56,13 +61,16 @@ func (b *builder) scratch(name string) bool {
 	return c.Dir == nil && c.Opened == nil && c.Image == image.Ref{Kind: image.Local, Name: "scratch"}
 }
 
-// override makes stages nameless that have the name of a named context: the context is what the name means.
+// override makes stages that have the name of a named context what the context is, also for those who know them by their
+// number. By the name the context is found without the stage.
 func (b *builder) override() {
 	for i := range b.File.Stages {
-		if name := b.File.Stages[i].Name; name != "" {
-			if _, ok := b.context(name); ok {
-				b.File.Stages[i].Name = ""
-			}
+		s := &b.File.Stages[i]
+		if s.Name == "" {
+			continue
+		}
+		if _, ok := b.context(s.Name); ok {
+			s.BaseName, s.Name, s.Commands = s.Name, "", nil
 		}
 	}
 }

@@ -66,6 +66,10 @@ func (f *File) from(i int, name string) (int, bool, error) {
 	if _, ok := f.stageNamed(name, len(f.Stages)); ok {
 		return 0, false, fmt.Errorf("--from=%s: %w", name, errCycle)
 	}
+	if strings.Contains(name, "$") {
+		return 0, false, fmt.Errorf("--from=%s: there is no variable expansion here; make a stage with FROM %s AS a-name, "+
+			"with the ARG before the first FROM, and copy from that", name, name)
+	}
 	return 0, false, nil
 }
 
