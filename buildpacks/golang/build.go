@@ -19,15 +19,9 @@ const (
 )
 
 // Build compiles every program into the layer "app" and removes the sources.
-func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
-	ctx, stop := kit.Interruptible()
-	defer stop()
-	app, err := kit.OpenApp(bc.ApplicationPath)
-	if err != nil {
-		return libcnb.BuildResult{}, err
-	}
-	defer app.Close()
-	env := kit.BuildEnv(bc.Platform)
+func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) { return kit.Build(bc, buildApp) }
+
+func buildApp(ctx context.Context, bc libcnb.BuildContext, app *kit.App, env kit.Env) (libcnb.BuildResult, error) {
 	a, err := examine(app, env, target{OS: bc.TargetInfo.OS, Arch: bc.TargetInfo.Arch})
 	if err != nil {
 		return libcnb.BuildResult{}, err

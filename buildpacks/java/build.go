@@ -24,15 +24,11 @@ type builder struct {
 }
 
 // Build builds the app, takes what it made apart into layers, and makes the Java runtime.
-func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
-	ctx, stop := kit.Interruptible()
-	defer stop()
-	app, err := kit.OpenApp(bc.ApplicationPath)
-	if err != nil {
-		return libcnb.BuildResult{}, err
-	}
-	defer app.Close()
-	b := &builder{bc: bc, app: app, env: kit.BuildEnv(bc.Platform), result: libcnb.NewBuildResult()}
+func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) { return kit.Build(bc, build) }
+
+func build(ctx context.Context, bc libcnb.BuildContext, app *kit.App, env kit.Env) (libcnb.BuildResult, error) {
+	b := &builder{bc: bc, app: app, env: env, result: libcnb.NewBuildResult()}
+	var err error
 	if b.jdk, err = findJDK(b.env); err != nil {
 		return b.result, err
 	}

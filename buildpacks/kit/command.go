@@ -6,16 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 )
-
-// Interruptible gives a context that ends when the build is told to stop. Call stop when the build is done.
-func Interruptible() (ctx context.Context, stop context.CancelFunc) {
-	return signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-}
 
 // Command is a tool to run in a build.
 type Command struct {

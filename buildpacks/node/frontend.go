@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -112,15 +113,11 @@ func below(dir, source string) string {
 // BuildFrontend builds the JavaScript parts that the other buildpacks want. What the builds make is in the app, and
 // nothing of Node.js or of packages is.
 func BuildFrontend(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
-	ctx, stop := kit.Interruptible()
-	defer stop()
+	return kit.Build(bc, buildFrontend)
+}
+
+func buildFrontend(ctx context.Context, bc libcnb.BuildContext, app *kit.App, env kit.Env) (libcnb.BuildResult, error) {
 	result := libcnb.NewBuildResult()
-	app, err := kit.OpenApp(bc.ApplicationPath)
-	if err != nil {
-		return result, err
-	}
-	defer app.Close()
-	env := kit.BuildEnv(bc.Platform)
 	for _, dir := range wantedDirs(bc.Plan) {
 		part, d, err := openFrontend(app, dir, env)
 		if err != nil {

@@ -31,20 +31,17 @@ type builder struct {
 }
 
 // Build installs what the app needs, collects static files and contributes the processes.
-func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
-	ctx, stop := kit.Interruptible()
+func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) { return kit.Build(bc, build) }
+
+func build(ctx context.Context, bc libcnb.BuildContext, app *kit.App, env kit.Env) (libcnb.BuildResult, error) {
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	app, err := kit.OpenApp(bc.ApplicationPath)
-	if err != nil {
-		return libcnb.BuildResult{}, err
-	}
-	defer app.Close()
 	b := &builder{bc: bc, app: app, result: libcnb.NewBuildResult()}
-	if err := b.prepare(ctx); err != nil {
+	if err := b.prepare(ctx, env); err != nil {
 		return b.result, err
 	}
 	compiled := b.compileStandard(ctx)
-	err = b.contribute(ctx)
+	err := b.contribute(ctx)
 	if err != nil {
 		stop()
 	}
@@ -66,8 +63,7 @@ func (b *builder) contribute(ctx context.Context) error {
 }
 
 // prepare finds the interpreter and decides.
-func (b *builder) prepare(ctx context.Context) error {
-	env := kit.BuildEnv(b.bc.Platform)
+func (b *builder) prepare(ctx context.Context, env kit.Env) error {
 	downloads, err := kit.Cache(b.bc.Layers, "downloads")
 	if err != nil {
 		return err

@@ -30,15 +30,9 @@ type builder struct {
 }
 
 // Build compiles the programs into the layer "app" and removes the sources.
-func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) {
-	ctx, stop := kit.Interruptible()
-	defer stop()
-	app, err := kit.OpenApp(bc.ApplicationPath)
-	if err != nil {
-		return libcnb.BuildResult{}, err
-	}
-	defer app.Close()
-	env := kit.BuildEnv(bc.Platform)
+func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) { return kit.Build(bc, build) }
+
+func build(ctx context.Context, bc libcnb.BuildContext, app *kit.App, env kit.Env) (libcnb.BuildResult, error) {
 	d, err := decide(app, env)
 	if err != nil {
 		return libcnb.BuildResult{}, err

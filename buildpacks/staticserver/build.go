@@ -42,24 +42,24 @@ type builder struct {
 }
 
 // Build makes the layers of the server and of the site, and the process.
-func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) { return build(bc, prebuilt.Server) }
+func Build(bc libcnb.BuildContext) (libcnb.BuildResult, error) { return buildWith(bc, prebuilt.Server) }
 
-func build(bc libcnb.BuildContext, server func(arch string) ([]byte, error)) (libcnb.BuildResult, error) {
-	ctx, stop := kit.Interruptible()
-	defer stop()
-	app, err := kit.OpenApp(bc.ApplicationPath)
-	if err != nil {
-		return libcnb.BuildResult{}, err
+func buildWith(bc libcnb.BuildContext, server func(arch string) ([]byte, error)) (libcnb.BuildResult, error) {
+	return kit.Build(bc, func(ctx context.Context, bc libcnb.BuildContext, app *kit.App, env kit.Env) (libcnb.BuildResult, error) {
+		return (&builder{bc: bc, app: app, server: server}).build(ctx, env)
+	})
+}
+
+// build makes the layers and the process.
+func (b *builder) build(ctx context.Context, env kit.Env) (libcnb.BuildResult, error) {
+	result := libcnb.NewBuildResult()
+	var err error
+	if b.site, err = kit.ReadSite(env); err != nil {
+		return result, err
 	}
-	defer app.Close()
-	b := &builder{bc: bc, app: app, server: server}
-	if b.site, err = kit.ReadSite(kit.BuildEnv(bc.Platform)); err != nil {
-		return libcnb.BuildResult{}, err
-	}
-	if app.Has(kit.Procfile) {
+	if b.app.Has(kit.Procfile) {
 		b.site.Keep = true // its processes may need anything
 	}
-	result := libcnb.NewBuildResult()
 	program, err := b.program()
 	if err != nil {
 		return result, err

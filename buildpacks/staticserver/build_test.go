@@ -111,7 +111,7 @@ func run(t *testing.T, site kit.Site, files map[string]string, metadata map[stri
 			t.Fatal(err)
 		}
 	}
-	r, err = build(libcnb.BuildContext{ApplicationPath: app, Layers: layers},
+	r, err = buildWith(libcnb.BuildContext{ApplicationPath: app, Layers: layers},
 		func(string) ([]byte, error) { return []byte("server"), nil })
 	return r, app, err
 }

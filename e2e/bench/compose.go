@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"s2i/lifecycle/sandbox"
 )
@@ -72,9 +71,7 @@ func benchSandbox(ctx context.Context, w *world) error {
 			return command{args: []string{"runc", "--root", filepath.Join(w.dir, "runc"), "run", "-b", bundle, fmt.Sprintf("bench-%d", i)}}.run(ctx)
 		},
 		func(ctx context.Context, _ int) (sample, error) {
-			start := time.Now()
-			err := oci.Run(ctx, sandbox.Process{Rootfs: sandbox.Rootfs{Lower: []string{tree}}, Args: []string{"/usr/bin/true"}})
-			return sample{wall: time.Since(start).Seconds()}, err
+			return sandboxed(ctx, oci, sandbox.Process{Rootfs: sandbox.Rootfs{Lower: []string{tree}}, Args: []string{"/usr/bin/true"}})
 		})
 }
 

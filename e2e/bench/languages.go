@@ -131,8 +131,7 @@ func (w *world) inImage(ctx context.Context, l language, root, dir string) (samp
 		return sample{}, err
 	}
 	var out bytes.Buffer
-	start := time.Now()
-	err = oci.Run(ctx, sandbox.Process{
+	s, err := sandboxed(ctx, oci, sandbox.Process{
 		Rootfs: sandbox.Rootfs{Lower: []string{root}}, Args: []string{"/bin/sh", "-ec", l.script}, Dir: "/app",
 		Capabilities: []string{"CAP_DAC_OVERRIDE"},
 		Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "CACHE=/cache",
@@ -142,7 +141,6 @@ func (w *world) inImage(ctx context.Context, l language, root, dir string) (samp
 			sandbox.Mount{Source: cache, Target: "/cache"}),
 		Stdout: &out, Stderr: &out,
 	})
-	s := sample{wall: time.Since(start).Seconds()}
 	if err != nil {
 		err = fmt.Errorf("%s: %w\n%s", l.script, err, out.String())
 	}

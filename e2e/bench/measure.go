@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"s2i/lifecycle/sandbox"
 )
 
 // sample is one measurement.
@@ -56,6 +58,22 @@ func (c command) run(ctx context.Context) (sample, error) {
 		s.memory = float64(usage.Maxrss) / 1e3
 	}
 	return s, err
+}
+
+// sandboxed measures a process in a sandbox of this program's.
+func sandboxed(ctx context.Context, box sandbox.Sandbox, p sandbox.Process) (sample, error) {
+	start, before := time.Now(), ended()
+	err := box.Run(ctx, p)
+	return sample{wall: time.Since(start).Seconds(), cpu: ended() - before}, err
+}
+
+// ended is the CPU time, in seconds, of all processes below this one that have ended.
+func ended() float64 {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_CHILDREN, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
 }
 
 // failing is for a command that has to fail where the part ends that is measured.

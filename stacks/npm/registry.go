@@ -119,26 +119,30 @@ func (r *Registry) Tarball(ctx context.Context, name, version string, w io.Write
 	req.URL = fmt.Sprintf("%s/%s/-/%s-%s.tgz", base, name, path.Base(name), version)
 	err := r.Fetch.To(ctx, req, w, offset)
 	if fetch.Gone(err) {
-		err = r.elsewhere(ctx, name, version, req, w, offset, err)
+		other, why := r.elsewhere(ctx, name, version, req.URL)
+		if req.URL = other; other == "" {
+			err = errors.Join(err, why)
+		} else {
+			err = r.Fetch.To(ctx, req, w, offset)
+		}
 	}
 	task.End(err)
 	return err
 }
 
-// elsewhere gets the tarball from where the registry's document says it is, for registries with another layout.
-func (r *Registry) elsewhere(ctx context.Context, name, version string, req fetch.Request, w io.Writer,
-	offset int64, gone error) error {
+// elsewhere gives the address that the registry's document has for a tarball, for registries with another layout; ""
+// when that is the usual one.
+func (r *Registry) elsewhere(ctx context.Context, name, version, usual string) (string, error) {
 	list, err := r.Versions(ctx, name)
 	if err != nil {
-		return errors.Join(gone, err)
+		return "", err
 	}
 	for _, v := range list {
-		if v.Version == version && v.Tarball != "" && v.Tarball != req.URL {
-			req.URL = v.Tarball
-			return r.Fetch.To(ctx, req, w, offset)
+		if v.Version == version && v.Tarball != usual {
+			return v.Tarball, nil
 		}
 	}
-	return gone
+	return "", nil
 }
 
 // escape is how a scoped name stands in an address.

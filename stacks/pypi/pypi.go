@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"s2i/lifecycle/progress"
@@ -72,33 +73,33 @@ func (x *Index) Get(ctx context.Context, project string, f File, w io.Writer, of
 	}
 	ctx, task := progress.Start(ctx, f.Name, 0)
 	task.Add(offset)
-	err := x.get(ctx, project, f, w, offset, task.Add)
+	req := fetch.Request{Authorize: x.Site.Authorize, Count: task.Add, Limit: maxWheel}
+	var err error
+	if req.URL, err = x.address(ctx, project, f); err == nil {
+		err = x.Fetch.To(ctx, req, w, offset)
+	}
 	task.End(err)
 	return err
 }
 
-func (x *Index) get(ctx context.Context, project string, f File, w io.Writer, offset int64, count func(int64)) error {
-	req := fetch.Request{URL: f.URL, Authorize: x.Site.Authorize, Count: count, Limit: maxWheel}
+// address is where a file is: in a vendored tree, which has no pages, where it is told, or as the project's page says.
+func (x *Index) address(ctx context.Context, project string, f File) (string, error) {
 	if strings.HasPrefix(x.Site.Base, "file:") {
-		// A vendored tree has no pages, only files.
-		req.URL = x.page(project) + url.PathEscape(f.Name)
-		return x.Fetch.To(ctx, req, w, offset)
+		return x.page(project) + url.PathEscape(f.Name), nil
 	}
-	if req.URL == "" {
-		files, err := x.Files(ctx, project)
-		if err != nil {
-			return err
-		}
-		for _, have := range files {
-			if have.SHA256 == f.SHA256 {
-				req.URL = have.URL
-			}
-		}
-		if req.URL == "" {
-			return fmt.Errorf("getting %s: %w", f.Name, ErrNoFile)
+	if f.URL != "" {
+		return f.URL, nil
+	}
+	files, err := x.Files(ctx, project)
+	if err != nil {
+		return "", err
+	}
+	for _, have := range slices.Backward(files) {
+		if have.SHA256 == f.SHA256 && have.URL != "" {
+			return have.URL, nil
 		}
 	}
-	return x.Fetch.To(ctx, req, w, offset)
+	return "", fmt.Errorf("getting %s: %w", f.Name, ErrNoFile)
 }
 
 // parsePage reads a project's page, in JSON or in HTML.
