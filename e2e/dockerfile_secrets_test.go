@@ -17,25 +17,18 @@ import (
 	"testing"
 )
 
-// TestDockerfileSecrets builds with a secret, an ssh agent and a registry that asks for a password, and looks for them
-// in every byte that is left: the store, the image, what was printed.
+// TestDockerfileSecrets builds with a secret, an ssh agent, a registry that asks for a password and a cache in another one
+// with a password of its own, and looks for them in every byte that is left: the stores, the image, the cache, what was
+// printed.
 func TestDockerfileSecrets(t *testing.T) {
 	t.Parallel()
 	const secret, password, key = "tell-nobody-7f3a9c", "pass-word-51b2e8", "agent-key-c40d77"
-	basic := base64.StdEncoding.EncodeToString([]byte("user:" + password))
-	registry := registryProxy(t)
-	registry.set(fault{answer: func(w http.ResponseWriter, r *http.Request, _ int) bool {
-		if r.Header.Get("Authorization") == "Basic "+basic {
-			return false
-		}
-		w.Header().Set("WWW-Authenticate", `Basic realm="private"`)
-		w.WriteHeader(http.StatusUnauthorized)
-		return true
-	}})
-	host := strings.TrimPrefix(registry.url, "http://")
+	const cachePassword = "cache-word-9d10f4"
+	host, basic := privateRegistry(t, password)
+	cacheHost, cacheBasic := privateRegistry(t, cachePassword)
 	dir := write(t, t.TempDir(), map[string]string{
 		"base/Dockerfile": "FROM base\n",
-		"auth.json":       fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, host, basic),
+		"auth.json":       fmt.Sprintf(`{"auths":{%q:{"auth":%q},%q:{"auth":%q}}}`, host, basic, cacheHost, cacheBasic),
 		"secret":          secret,
 		"app/Dockerfile": "FROM " + host + "/private/base:1\n" +
 			"RUN --mount=type=secret,id=s,required grep -q " + secret[:4] + " /run/secrets/s && wc -c </run/secrets/s >/size\n" +
@@ -58,21 +51,46 @@ func TestDockerfileSecrets(t *testing.T) {
 	auth, store := "REGISTRY_AUTH_FILE="+filepath.Join(dir, "auth.json"), ownStore(t)
 	withEnv(s2i("build", "--strategy", "dockerfile", filepath.Join(dir, "base"), "-t", host+"/private/base:1",
 		"--build-context", "base=oci-layout://"+strings.TrimPrefix(dockerfileBase(t), "oci:")), auth).run(t)
-	image := filepath.Join(t.TempDir(), "image")
+	image, cache := filepath.Join(t.TempDir(), "image"), filepath.Join(t.TempDir(), "cache")
 	out, log, err := withEnv(in(store, "--progress", "plain", "build", "--strategy", "dockerfile", filepath.Join(dir, "app"), "-t", "oci:"+image+":1",
-		"-t", host+"/private/app:1", "--secret", "id=s,src="+filepath.Join(dir, "secret"), "--ssh", "default="+agent), auth).try(t.Context())
+		"-t", host+"/private/app:1", "--secret", "id=s,src="+filepath.Join(dir, "secret"), "--ssh", "default="+agent,
+		"--cache-to", "type=registry,mode=max,ref="+cacheHost+"/private/cache:1", "--cache-to", "type=local,mode=max,dest="+cache), auth).try(t.Context())
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}
+	other := ownStore(t)
+	again := filepath.Join(t.TempDir(), "image")
+	out2, log2, err := withEnv(in(other, "--progress", "plain", "build", "--strategy", "dockerfile", filepath.Join(dir, "app"), "-t", "oci:"+again+":1",
+		"--cache-from", "type=registry,ref="+cacheHost+"/private/cache:1"), auth).try(t.Context())
+	if err != nil || digestOf(t, out2) != digestOf(t, strings.Split(out, "\n")[0]) {
+		t.Fatalf("from the cache, without secrets: %v\n%s%s%s", err, out, out2, log2)
+	}
 	words := map[string]string{"the secret": secret, "the password": password, "the encoded password": basic, "the agent's key": key,
+		"the cache's password": cachePassword, "the encoded password of the cache": cacheBasic,
 		"the encoded secret": base64.StdEncoding.EncodeToString([]byte(secret))}
-	nowhere(t, words, "what was printed", strings.NewReader(out+log))
-	for _, root := range []string{store, image} {
+	nowhere(t, words, "what was printed", strings.NewReader(out+log+out2+log2))
+	for _, root := range []string{store, image, cache, other, again} {
 		nowhereBelow(t, words, root)
 	}
 	if got := unpackImage(t, image).describe("/size"); got != "18\n18" {
 		t.Errorf("/size is %q", got)
 	}
+}
+
+// privateRegistry is the registry under an address of its own, which asks for a password.
+func privateRegistry(t *testing.T, password string) (host, basic string) {
+	t.Helper()
+	basic = base64.StdEncoding.EncodeToString([]byte("user:" + password))
+	registry := registryProxy(t)
+	registry.set(fault{answer: func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		if r.Header.Get("Authorization") == "Basic "+basic {
+			return false
+		}
+		w.Header().Set("WWW-Authenticate", `Basic realm="private"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	}})
+	return strings.TrimPrefix(registry.url, "http://"), basic
 }
 
 // nowhereBelow looks for words in every file below root, compressed ones included.
