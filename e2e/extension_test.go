@@ -72,7 +72,12 @@ func TestExtension(t *testing.T) {
 	src := write(t, t.TempDir(), map[string]string{"words.txt": "w\n"})
 	tag := "extended-" + filepath.Base(shared.dir)
 	layout := filepath.Join(t.TempDir(), "layout")
-	out := log(t, s2i("build", src, "-b", bp, "--extension", ext, "-t", tag, "-t", "oci:"+layout+":1"))
+	// Both can also come as others publish them: in an image, and in an archive.
+	write(t, ext, map[string]string{"Dockerfile": "FROM scratch\nCOPY . /cnb/extensions/test_tools/1.0.0\n", ".dockerignore": "Dockerfile\n"})
+	published := ref("packages/tools:1")
+	s2i("build", "--strategy", "dockerfile", ext, "-t", published).run(t)
+	command{name: "tar", args: []string{"-czf", bp + ".tgz", "-C", bp, "."}}.run(t)
+	out := log(t, s2i("build", src, "-b", bp+".tgz", "--extension", published, "-t", tag, "-t", "oci:"+layout+":1"))
 	expectIn(t, out, "the tool says hello")
 	if got := s2i("run", tag).run(t); got != "set for the run image\nand more" {
 		t.Errorf("the process prints %q", got)

@@ -75,6 +75,8 @@ func globalFlags() []cli.Flag {
 type tools struct {
 	store  *store.Store
 	images *image.Client
+	// closers are called when the command has ended.
+	closers []func()
 }
 
 // withTools opens the store and starts showing progress around a command.
@@ -120,7 +122,13 @@ func withTools(do func(ctx context.Context, c *cli.Context, t *tools) error) cli
 			st.Limits = archive.Limits{Bytes: n, FileBytes: n}
 		}
 		client.Store = st
-		return do(progress.With(c.Context, sink), c, &tools{store: st, images: client})
+		t := &tools{store: st, images: client}
+		defer func() {
+			for _, f := range slices.Backward(t.closers) {
+				f()
+			}
+		}()
+		return do(progress.With(c.Context, sink), c, t)
 	}
 }
 

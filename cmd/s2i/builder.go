@@ -30,8 +30,8 @@ import (
 type builderFile struct {
 	Stack stackNames      `toml:"stack"`
 	Order lifecycle.Order `toml:"order"`
-	// Extensions are directories of image extensions, relative to the file; OrderExtensions is their order, by default one
-	// group of all.
+	// Extensions are image extensions, as --extension names them, directories relative to the file; OrderExtensions is
+	// their order, by default one group of all.
 	Extensions []struct {
 		URI string `toml:"uri"`
 	} `toml:"extensions"`
@@ -82,7 +82,7 @@ func readBuilder(c *cli.Context) (builderFile, error) {
 		return b, usageError("reading %s: it names no stack", name)
 	}
 	for i := range b.Extensions {
-		if uri := &b.Extensions[i].URI; !filepath.IsAbs(*uri) {
+		if uri := &b.Extensions[i].URI; !filepath.IsAbs(*uri) && !strings.Contains(*uri, ":") {
 			*uri = filepath.Join(filepath.Dir(name), *uri)
 		}
 	}
@@ -100,11 +100,11 @@ func builder(ctx context.Context, c *cli.Context, t *tools) (create.Builder, cre
 		return b, nil, err
 	}
 	if named := c.StringSlice("buildpack"); len(named) > 0 {
-		if err := useBuildpacks(&b, named); err != nil {
+		if err := useBuildpacks(ctx, c, t, &b, named); err != nil {
 			return b, nil, err
 		}
 	}
-	if err := useExtensions(&b, file, c.StringSlice("extension")); err != nil {
+	if err := useExtensions(ctx, c, t, &b, file); err != nil {
 		return b, nil, err
 	}
 	if b.Binary, err = os.Executable(); err != nil {
@@ -137,25 +137,23 @@ func builtIn() ([]create.Buildpack, error) {
 }
 
 // useBuildpacks replaces the order by one group of the buildpacks that the user names, in that order.
-func useBuildpacks(b *create.Builder, named []string) error {
+func useBuildpacks(ctx context.Context, c *cli.Context, t *tools, b *create.Builder, named []string) error {
 	var group lifecycle.Group
 	for _, name := range named {
-		bp, err := oneBuildpack(b.Buildpacks, name)
+		bp, err := oneBuildpack(b, name, func(name string) ([]lifecycle.Buildpack, error) { return modules(ctx, c, t, name) })
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(b.Buildpacks, func(have create.Buildpack) bool { return have.Element() == bp.Element() }) {
-			b.Buildpacks = append(b.Buildpacks, bp)
-		}
-		group.Elements = append(group.Elements, bp.Element())
+		group.Elements = append(group.Elements, bp)
 	}
 	b.Order = lifecycle.Order{group}
 	return nil
 }
 
 // useExtensions adds the image extensions of the builder, or those that the user names instead.
-func useExtensions(b *create.Builder, file builderFile, named []string) error {
+func useExtensions(ctx context.Context, c *cli.Context, t *tools, b *create.Builder, file builderFile) error {
 	b.Extensions = file.OrderExtensions
+	named := c.StringSlice("extension")
 	if len(named) > 0 {
 		b.Extensions = nil
 	} else {
@@ -165,17 +163,14 @@ func useExtensions(b *create.Builder, file builderFile, named []string) error {
 	}
 	var group lifecycle.Group
 	for _, name := range named {
-		dir, err := filepath.Abs(name)
+		found, err := modules(ctx, c, t, name)
 		if err != nil {
-			return err
+			return usageError("opening --extension %s: %w", name, err)
 		}
-		d, err := lifecycle.ReadBuildpack(filepath.Join(dir, "extension.toml"))
-		if err != nil {
-			return usageError("--extension %s is no directory of an image extension: %w", name, err)
+		if !found[0].IsExtension() {
+			return usageError("--extension %s is a buildpack: name it with --buildpack", name)
 		}
-		d.Dir = dir
-		b.Buildpacks = append(b.Buildpacks, create.Buildpack{Buildpack: d})
-		group.Elements = append(group.Elements, d.Element())
+		group.Elements = append(group.Elements, addModules(b, found))
 	}
 	if len(b.Extensions) == 0 && len(named) > 0 {
 		b.Extensions = lifecycle.Order{group}
@@ -183,26 +178,31 @@ func useExtensions(b *create.Builder, file builderFile, named []string) error {
 	return nil
 }
 
-// oneBuildpack finds a built-in by ID, or reads the directory of a third party's.
-func oneBuildpack(builtIn []create.Buildpack, name string) (create.Buildpack, error) {
-	for _, b := range builtIn {
-		if name == b.Info.ID || name == b.Element().String() {
-			return b, nil
+// oneBuildpack finds a built-in by ID, or opens a third party's by its place.
+func oneBuildpack(b *create.Builder, name string, open func(string) ([]lifecycle.Buildpack, error)) (lifecycle.GroupElement, error) {
+	for _, have := range b.Buildpacks {
+		if id := strings.TrimPrefix(name, "urn:cnb:builder:"); id == have.Info.ID || id == have.Element().String() {
+			return have.Element(), nil
 		}
 	}
-	dir, err := filepath.Abs(name)
+	found, err := open(name)
 	if err != nil {
-		return create.Buildpack{}, err
+		return lifecycle.GroupElement{}, usageError("--buildpack %s is neither a built-in buildpack nor something with one: %w", name, err)
 	}
-	d, err := lifecycle.ReadBuildpack(filepath.Join(dir, "buildpack.toml"))
-	if err != nil {
-		return create.Buildpack{}, usageError("--buildpack %s is neither a built-in buildpack nor a directory with one: %w", name, err)
+	if found[0].IsExtension() {
+		return lifecycle.GroupElement{}, usageError("--buildpack %s is an image extension: name it with --extension", name)
 	}
-	if len(d.Order) > 0 {
-		return create.Buildpack{}, usageError("--buildpack %s is a composite; name the buildpacks of its order one by one", name)
+	return addModules(b, found), nil
+}
+
+// addModules adds to a builder what it does not have yet, and gives the name of the first.
+func addModules(b *create.Builder, found []lifecycle.Buildpack) lifecycle.GroupElement {
+	for _, d := range found {
+		if !slices.ContainsFunc(b.Buildpacks, func(have create.Buildpack) bool { return have.Element() == d.Element() }) {
+			b.Buildpacks = append(b.Buildpacks, create.Buildpack{Buildpack: d})
+		}
 	}
-	d.Dir = dir
-	return create.Buildpack{Buildpack: d}, nil
+	return found[0].Element()
 }
 
 // identity is the digest of this program: everything that builds is in it. It is remembered by what stat tells, so

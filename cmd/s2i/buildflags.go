@@ -43,8 +43,8 @@ func appFlags() []cli.Flag {
 func builderFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "builder", Usage: "read stack and order from `FILE` instead of the built-in builder.toml"},
-		&cli.StringSliceFlag{Name: "buildpack", Aliases: []string{"b"}, Usage: "use this buildpack instead of the builder's order: a built-in's `ID` or a directory; repeatable, in order"},
-		&cli.StringSliceFlag{Name: "extension", Usage: "let this image extension, a `DIR`, change the images that the app is built and runs on; repeatable, in order"},
+		&cli.StringSliceFlag{Name: "buildpack", Aliases: []string{"b"}, Usage: "use this buildpack instead of the builder's order: a built-in's `ID`, a directory, an archive or URL, or an image that is a buildpackage; repeatable, in order"},
+		&cli.StringSliceFlag{Name: "extension", Usage: "let this image extension change the images that the app is built and runs on: a `DIR`, an archive or URL, or an image that is a package; repeatable, in order"},
 		&cli.StringFlag{Name: "stack", Usage: "the stack: the `NAME` of a built-in one, or a directory with stack.toml and stack.lock.json (default: the first of the builder's that meets what the app asks for)"},
 		&cli.StringFlag{Name: "versions", Value: "compatible", Usage: "when not every wish for a version can be met: `compatible` gives way where that is safe, strict refuses", EnvVars: []string{"S2I_VERSIONS"}},
 		&cli.StringFlag{Name: "run-image", Usage: "use this image `REF` as the base instead of a composed one"},

@@ -78,14 +78,11 @@ func descriptorGroup(o *create.Options, named []lifecycle.ProjectBuildpack) ([]l
 		case n.Version != "":
 			name += "@" + n.Version
 		}
-		bp, err := oneBuildpack(o.Builder.Buildpacks, name)
+		bp, err := oneBuildpack(&o.Builder, name, moduleIn)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(o.Builder.Buildpacks, func(have create.Buildpack) bool { return have.Element() == bp.Element() }) {
-			o.Builder.Buildpacks = append(o.Builder.Buildpacks, bp)
-		}
-		group = append(group, bp.Element())
+		group = append(group, bp)
 	}
 	return group, nil
 }

@@ -169,46 +169,61 @@ func composedName(name string, img v1.Image) (string, error) {
 // they can be added to any base.
 type imagePair struct {
 	*composed
-	build, run v1.Image
-	runImage   lifecycle.RunImageMetadata
-	identity   string
+	images   *image.Client
+	refs     [2]image.Ref // of the run and the build image
+	identity string
+	// name and place are those of the run image, as the user has them.
+	name, place string
 }
 
-// newImagePair pins the run and the build image by digest.
+// newImagePair pins the run and the build image by digest; of an index, that of the index.
 func newImagePair(ctx context.Context, t *tools, s *composed, names [2]string) (*imagePair, error) {
-	run, runDigest, err := pinned(ctx, t, names[0])
-	if err != nil {
-		return nil, fmt.Errorf("getting the run image: %w", err)
+	p := &imagePair{composed: s, images: t.images, identity: s.identity}
+	for i, what := range []string{"run", "build"} {
+		ref, err := parseRef(names[i])
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			p.name, p.place = ref.Name, ref.Place()
+		}
+		digest, err := digestOf(ctx, t, ref)
+		if errors.Is(err, image.ErrNotFound) {
+			return nil, usageError("%s: %w", names[i], err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("getting the %s image: %w", what, err)
+		}
+		if ref.Kind == image.Registry { // the name may mean another image tomorrow
+			ref.Name = ref.Place() + "@" + digest
+		}
+		p.refs[i], p.identity = ref, p.identity+" "+digest
 	}
-	build, buildDigest, err := pinned(ctx, t, names[1])
-	if err != nil {
-		return nil, fmt.Errorf("getting the build image: %w", err)
-	}
-	ref, err := parseRef(names[0])
-	if err != nil {
-		return nil, err
-	}
-	return &imagePair{
-		composed: s, build: build, run: run, identity: s.identity + " " + buildDigest + " " + runDigest,
-		runImage: lifecycle.RunImageMetadata{Reference: ref.Place() + "@" + runDigest, Image: ref.Name},
-	}, nil
+	return p, nil
 }
 
-// pinned opens an image and gives its digest: the name may mean another image tomorrow.
-func pinned(ctx context.Context, t *tools, name string) (v1.Image, string, error) {
-	ref, err := parseRef(name)
+// digestOf gives the digest of an image or an index.
+func digestOf(ctx context.Context, t *tools, ref image.Ref) (string, error) {
+	found, err := t.images.Get(ctx, ref)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
-	img, err := t.images.Image(ctx, ref, hostTarget())
-	if err != nil {
-		if errors.Is(err, image.ErrNotFound) {
-			return nil, "", usageError("%s: %w", name, err)
+	one, ok := found.(interface{ Digest() (v1.Hash, error) })
+	if !ok {
+		return "", fmt.Errorf("%s is neither an image nor an index", ref)
+	}
+	digest, err := one.Digest()
+	return digest.String(), err
+}
+
+// open opens the run and the build image for a platform.
+func (p *imagePair) open(ctx context.Context, t lifecycle.Target) (images [2]v1.Image, err error) {
+	for i, what := range []string{"run", "build"} {
+		if images[i], err = p.images.Image(ctx, p.refs[i], t); err != nil {
+			return images, fmt.Errorf("getting the %s image: %w", what, err)
 		}
-		return nil, "", err
 	}
-	digest, err := img.Digest()
-	return img, digest.String(), err
+	return images, nil
 }
 
 // Identity is the two digests and the lock.
@@ -225,7 +240,7 @@ func (p *imagePair) Plan(ctx context.Context, t lifecycle.Target, requires []lif
 
 // onto says that there is another base below the packages.
 func (p *imagePair) onto(plan *create.StackPlan) {
-	plan.Image.Base = p.runImage.Image
+	plan.Image.Base = p.name
 	if layers := plan.Image.Layers; len(layers) > 0 { // the first one is the base that the stack would have
 		plan.Image.Layers = layers[1:]
 	}
@@ -238,16 +253,25 @@ func (p *imagePair) Compose(ctx context.Context, t lifecycle.Target, requires []
 	if err != nil {
 		return nil, err
 	}
-	build, run, err := p.ComposeOnto(ctx, resolution, p.build, p.run)
+	below, err := p.open(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	b := &create.Bases{Build: build, Run: run, RunImage: p.runImage, Plan: stackPlan(resolution, requires)}
+	build, run, err := p.ComposeOnto(ctx, resolution, below[1], below[0])
+	if err != nil {
+		return nil, err
+	}
+	digest, err := below[0].Digest()
+	if err != nil {
+		return nil, fmt.Errorf("getting the run image: %w", err)
+	}
+	b := &create.Bases{Build: build, Run: run, Plan: stackPlan(resolution, requires),
+		RunImage: lifecycle.RunImageMetadata{Reference: p.place + "@" + digest.String(), Image: p.name}}
 	p.onto(&b.Plan)
 	if b.Lock, err = p.appLock(resolution); err != nil {
 		return nil, err
 	}
-	if run != p.run {
+	if run != below[0] {
 		name, err := composedName(p.Config.Name+"-"+resolution.RunSet, run)
 		if err != nil {
 			return nil, err
