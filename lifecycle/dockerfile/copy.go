@@ -102,6 +102,9 @@ func (s *stage) tree(ctx context.Context, st *state, from string) (*sourceTree, 
 	if from == "" {
 		return treeOf(s.b.Context), nil
 	}
+	if from == ownFiles {
+		return s.treeOf(st, st.clone()), nil
+	}
 	i, ok, err := s.b.File.from(s.index, from)
 	if err != nil {
 		return nil, err
@@ -120,6 +123,11 @@ func (s *stage) tree(ctx context.Context, st *state, from string) (*sourceTree, 
 	if err != nil {
 		return nil, err
 	}
+	return s.treeOf(st, source), nil
+}
+
+// treeOf is what a stage or an image holds.
+func (s *stage) treeOf(st, source *state) *sourceTree {
 	tree := &sourceTree{open: func(ctx context.Context) (files, error) {
 		s.ahead(ctx, st)
 		return s.b.view(ctx, source.chain)
@@ -127,7 +135,7 @@ func (s *stage) tree(ctx context.Context, st *state, from string) (*sourceTree, 
 	if len(source.chain) > 0 {
 		tree.at = source.chain[len(source.chain)-1]
 	}
-	return tree, nil
+	return tree
 }
 
 // ahead begins to make what the stage has so far: when a stage has to be looked into, that takes time, and what this one

@@ -57,7 +57,7 @@ func Parse(name string, data []byte) (*File, error) {
 	if err != nil {
 		return nil, located(name, err, nil)
 	}
-	dropRelabels(parsed.AST)
+	podmanMounts(parsed.AST)
 	f := &File{Name: name, Escape: parsed.EscapeToken, text: data}
 	if f.Stages, f.Args, err = instructions.Parse(parsed.AST, nil); err != nil {
 		return nil, located(name, err, nil)

@@ -53,7 +53,11 @@ func (s *stage) mount(ctx context.Context, st *state, m *instructions.Mount) (*m
 	if err != nil {
 		return nil, err
 	}
-	g := &gathering{s: s, c: copying{sources: []string{path.Join("/", m.Source)}}, tree: tree.open}
+	source := path.Join("/", m.Source)
+	if m.From == ownFiles {
+		source = one.target
+	}
+	g := &gathering{s: s, c: copying{sources: []string{source}}, tree: tree.open}
 	if one.digest, err = s.b.content(ctx, tree.at, g); err != nil {
 		return nil, during("--mount=type="+string(m.Type), err)
 	}

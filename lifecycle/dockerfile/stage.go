@@ -104,7 +104,7 @@ func sourcesOf(c instructions.Command) (names []string) {
 	case *instructions.RunCommand:
 		_ = c.Expand(func(word string) (string, error) { return word, nil }) // mounts are parsed then
 		for _, m := range instructions.GetMounts(c) {
-			if m.From != "" {
+			if m.From != "" && m.From != ownFiles {
 				names = append(names, m.From)
 			}
 		}
@@ -251,7 +251,7 @@ func (s *stage) triggers(st *state) ([]instructions.Command, error) {
 		if err != nil {
 			return nil, &Error{File: s.b.File.Name, Line: lineOf(s.src.Location), Err: fmt.Errorf("reading the base's ONBUILD %s: %w", text, err)}
 		}
-		dropRelabels(parsed.AST)
+		podmanMounts(parsed.AST)
 		for _, n := range parsed.AST.Children {
 			c, err := instructions.ParseCommand(n)
 			if err != nil {
