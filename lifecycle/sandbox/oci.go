@@ -95,6 +95,17 @@ func (c *OCI) Run(ctx context.Context, p Process) error {
 	}
 	defer dir.remove()
 	r := run{sandbox: c, process: &p, dir: dir.path, limits: limits, nproc: nproc}
+	if c.mode != ModeRoot || !r.newUserNS() {
+		return r.do(ctx)
+	}
+	extra, err := newOwnDir(c.options.TempDir)
+	if err != nil {
+		return fmt.Errorf("preparing a sandbox: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(extra.path); _ = extra.remove() }()
+	if p.Rootfs.Lower, err = withoutOpaque(p.Rootfs.Lower, extra.path); err != nil {
+		return fmt.Errorf("preparing a sandbox: %w", err)
+	}
 	return r.do(ctx)
 }
 

@@ -58,7 +58,7 @@ func (d ownDir) remove() error {
 	return errors.Join(os.Remove(d.path), d.lock.Close())
 }
 
-// sweep removes the empty directories, or cgroups, of runs that have been killed.
+// sweep removes the directories, or cgroups, of runs that have been killed.
 func sweep(place string) {
 	entries, _ := os.ReadDir(place)
 	for _, e := range entries {
@@ -67,7 +67,7 @@ func sweep(place string) {
 		}
 		path := filepath.Join(place, e.Name())
 		if lock, err := tryLock(path); err == nil {
-			_ = os.Remove(path)
+			_ = os.RemoveAll(path)
 			_ = lock.Close()
 		}
 	}
