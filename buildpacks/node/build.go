@@ -249,7 +249,14 @@ func (b *builder) installTo(ctx context.Context, m *mirror, key string, modules,
 		in.env["npm_config_omit_lockfile_registry_resolved"] = "true" // the lock is to hold with every mirror
 		kit.Say(b.bc.Logger, "warning: there is no lock file, so the newest versions that package.json allows are installed")
 	}
-	err := in.run(ctx, b.bc)
+	version, err := b.nodeVersion(ctx)
+	if err == nil {
+		err = provideHeaders(in.env, version)
+	}
+	if err != nil {
+		return err
+	}
+	err = in.run(ctx, b.bc)
 	if missing := drift(b.d.project, b.d.manager); err != nil && len(missing) > 0 {
 		err = fmt.Errorf("%w; not in %s as they are: %s", err, b.d.manager.Lock, strings.Join(missing, ", "))
 	}

@@ -125,13 +125,20 @@ func (d *decision) checkWheels() error {
 	older := d.target
 	older.Python = "3.11.2"
 	e := &WheelError{Python: minor(d.target.Python), Older: minor(d.target.Python) != minor(older.Python)}
+	native, dated := natives(), floors()
 	for _, p := range d.deps.chosen.entries {
-		versions := wheelVersions(p.Files)
-		if len(versions) == 0 || hasWheel(p.Files, d.target) {
+		if len(p.Files) == 0 || hasWheel(p.Files, d.target) {
 			continue
 		}
-		e.Packages = append(e.Packages, fmt.Sprintf("%s %s (only for Python %s)", p.Name, p.Version, strings.Join(versions, ", ")))
-		e.Older = e.Older && hasWheel(p.Files, older)
+		what := p.Name + " " + p.Version
+		// A resolution leaves out the wheels for older versions of Python.
+		if versions := wheelVersions(p.Files); len(versions) > 0 {
+			what += " (only for Python " + strings.Join(versions, ", ") + ")"
+			e.Older = e.Older && hasWheel(p.Files, older)
+		} else if _, known := native[p.Name]; !known && dated[p.Name] == "" {
+			continue // it may be pure Python
+		}
+		e.Packages = append(e.Packages, what)
 	}
 	if len(e.Packages) == 0 {
 		return nil

@@ -70,6 +70,8 @@ func TestWheels(t *testing.T) {
 			"no wheels for Python 3.13: a 1.0 (only for Python 3.11, 3.12); set S2I_PYTHON_VERSION=3.11 "},
 		{"too old", []*entry{wheel("a", "cp310-cp310", "cp39-cp39")}, nil,
 			"no wheels for Python 3.13: a 1.0 (only for Python 3.9, 3.10); choose versions that have wheels for it"},
+		{"no wheel at all", []*entry{{Name: "pandas", Version: "1.4.3", Files: []string{"pandas-1.4.3.tar.gz"}}}, nil,
+			"no wheels for Python 3.13: pandas 1.4.3; set S2I_PYTHON_VERSION=3.11 "},
 		{"compiled", []*entry{wheel("a", "cp310-cp310")}, kit.Env{kit.EnvBuildPackages: "libfoo-dev"}, ""},
 	} {
 		d := &decision{env: c.env, target: environment{Python: "3.13.5", Arch: "amd64"},

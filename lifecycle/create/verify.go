@@ -48,6 +48,12 @@ func (w *work) verify(ctx context.Context, layers *export.Layers) error {
 			fatal = append(fatal, p)
 		}
 	}
+	if len(fatal) > 0 {
+		// What would have installed the program may have refused the app; a Procfile was left.
+		for _, o := range w.detected.Refusals() {
+			fatal = append(fatal, fmt.Errorf("%s recognises the app, too, and cannot build it: %s", o.Element.ID, o.Reason))
+		}
+	}
 	return errors.Join(fatal...)
 }
 
