@@ -100,14 +100,10 @@ func (x *contexts) open(ctx context.Context, dir place) error {
 		if src, err = x.dockerfileAsSource(src); err != nil {
 			return err
 		}
-		lone := ""
-		if !x.c.IsSet("file") {
-			lone = "Dockerfile"
-		}
 		if err := oneStdin(x.c, src); err != nil {
 			return err
 		}
-		if dir, err = x.directory(ctx, src, lone); err != nil {
+		if dir, err = x.directory(ctx, src, loneName(x.c)); err != nil {
 			return err
 		}
 	}
@@ -130,6 +126,18 @@ func (x *contexts) open(ctx context.Context, dir place) error {
 		}
 	}
 	return nil
+}
+
+// loneName is what the Dockerfile is called that comes in place of a context: what --file says, unless that is one here.
+func loneName(c *cli.Context) string {
+	file := c.String("file")
+	if !c.IsSet("file") {
+		return "Dockerfile"
+	}
+	if _, err := os.Stat(file); err == nil || filepath.Base(file) != file || file == "-" {
+		return ""
+	}
+	return file
 }
 
 // oneStdin refuses to read two things from standard input, where there can be only one.

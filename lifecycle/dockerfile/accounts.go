@@ -37,7 +37,7 @@ const maxAccounts = 4 << 20
 const maxGroups = 65536
 
 // user resolves "user", "user:group", "1000" or "1000:1000". Without a group it has the primary group of the user's
-// entry; a number without an entry has group 0.
+// entry; a number without an entry has group 0. The name root needs no entry: it is 0.
 func (a accounts) user(spec string) (who account, err error) {
 	name, group, _ := strings.Cut(spec, ":")
 	id, numErr := strconv.ParseUint(name, 10, 31)
@@ -49,7 +49,7 @@ func (a accounts) user(spec string) (who account, err error) {
 	switch {
 	case err != nil:
 		return account{}, err
-	case e == nil && numErr != nil:
+	case e == nil && numErr != nil && name != "root":
 		return account{}, fmt.Errorf("there is no user %q in the image's /etc/passwd", name)
 	case e != nil:
 		who.ids = ids{number(e, 2), number(e, 3)}
@@ -65,7 +65,7 @@ func (a accounts) user(spec string) (who account, err error) {
 		return who, nil
 	}
 	g, err := a.entry("etc/group", 0, group)
-	if err == nil && g == nil {
+	if err == nil && g == nil && group != "root" {
 		err = fmt.Errorf("there is no group %q in the image's /etc/group", group)
 	}
 	who.gid = number(g, 2)

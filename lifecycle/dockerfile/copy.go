@@ -342,21 +342,8 @@ func (b *builder) makeDir(ctx context.Context, n *node, dir, user string) (made,
 	if e := image.Lstat(at); e != nil && !e.IsDir() {
 		return made{}, fmt.Errorf("WORKDIR %s: it is a file in the image", dir)
 	}
-	items, err := p.dirs(at)
-	if err != nil {
+	if err := p.makeDirs(at); err != nil {
 		return made{}, err
 	}
-	return b.pack(ctx, n, items)
-}
-
-func (p *placement) dirs(dir string) ([]*item, error) {
-	if err := p.makeDirs(dir); err != nil {
-		return nil, err
-	}
-	var items []*item
-	for _, it := range p.items {
-		items = append(items, it)
-	}
-	slices.SortFunc(items, func(a, b *item) int { return strings.Compare(a.Name, b.Name) })
-	return items, nil
+	return b.pack(ctx, n, p.sorted())
 }

@@ -3,6 +3,8 @@ package dockerfile
 import (
 	"archive/tar"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -269,12 +271,12 @@ func TestPlace(t *testing.T) {
 	}{
 		{"file to a new name", view(), one, "x/y", false, []string{"x", "x/y"}, ""},
 		{"file into a new directory", view(), one, "x", true, []string{"x", "x/f"}, ""},
-		{"file into a directory that is there", view(dir("x")), one, "x", false, []string{"x/f"}, ""},
-		{"file through a link", view(dir("real"), link("x", "/real")), one, "x/f", false, []string{"real/f"}, ""},
+		{"file into a directory that is there", view(dir("x")), one, "x", false, []string{"x 700 5", "x/f"}, ""},
+		{"file through a link", view(dir("real"), link("x", "/real")), one, "x/f", false, []string{"real 700 5", "real/f"}, ""},
 		{"file over a link to a file", view(link("x", "real")), one, "x", false, []string{"real"}, ""},
-		{"link out of the root", view(dir("etc"), link("x", "../../../etc")), one, "x", true, []string{"etc/f"}, ""},
+		{"link out of the root", view(dir("etc"), link("x", "../../../etc")), one, "x", true, []string{"etc 700 5", "etc/f"}, ""},
 		{"directory", view(), all, "x", false, []string{"x", "x/f"}, ""},
-		{"directory into one that is there", view(dir("x")), all, "x", false, []string{"x/f"}, ""},
+		{"directory into one that is there", view(dir("x")), all, "x", false, []string{"x 700 5", "x/f"}, ""},
 		{"directory over the root", view(), all, "", true, []string{"f"}, ""},
 		{"file over a directory", view(dir("x"), dir("x/f")), all, "x", false, nil, "over the directory"},
 		{"below a file", view(listing.Entry{Name: "x", Type: tar.TypeReg}), one, "x/y", false, nil, "not a directory"},
@@ -293,7 +295,11 @@ func TestPlace(t *testing.T) {
 			}
 			var got []string
 			for _, it := range items {
-				got = append(got, it.Name)
+				name := it.Name
+				if it.UID != 0 {
+					name = fmt.Sprintf("%s %o %d", name, it.Mode, it.UID)
+				}
+				got = append(got, name)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("entries (-want +got):\n%s", diff)
@@ -334,4 +340,30 @@ func FuzzChmod(f *testing.F) {
 			t.Errorf("%q gives bits that are no permissions", spec)
 		}
 	})
+}
+
+func TestAccounts(t *testing.T) {
+	files := map[string]string{"etc/passwd": "app:x:5:6::/home/app:/bin/sh\nbroken\n", "etc/group": "web:x:7:\n"}
+	some := accounts(func(file string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(files[file])), nil })
+	none := accounts(func(string) (io.ReadCloser, error) { return nil, nil })
+	for _, c := range []struct {
+		in    accounts
+		spec  string
+		want  ids
+		fails string
+	}{
+		{some, "app", ids{5, 6}, ""}, {some, "app:web", ids{5, 7}, ""}, {some, "5", ids{5, 6}, ""}, {some, "9:8", ids{9, 8}, ""},
+		{some, "nobody", ids{}, `no user "nobody"`}, {some, "app:staff", ids{}, `no group "staff"`},
+		{none, "root", ids{0, 0}, ""}, {none, "root:root", ids{0, 0}, ""}, {some, "root:web", ids{0, 7}, ""},
+		{none, "9", ids{9, 0}, ""}, {none, "app", ids{}, `no user "app"`},
+	} {
+		got, err := c.in.user(c.spec)
+		if c.fails != "" {
+			if err == nil || !strings.Contains(err.Error(), c.fails) {
+				t.Errorf("%s: got %v, want %q", c.spec, err, c.fails)
+			}
+		} else if err != nil || got.ids != c.want {
+			t.Errorf("%s: got %v, %v, want %v", c.spec, got.ids, err, c.want)
+		}
+	}
 }

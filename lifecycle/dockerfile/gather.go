@@ -51,14 +51,15 @@ const maxGathered = 2_000_000
 
 // pattern gathers what one source pattern means.
 func (g *gatherer) pattern(ctx context.Context, pattern string) error {
-	pivot := ""
+	pivot := 0
 	clean := strings.TrimPrefix(pattern, "/")
 	if before, after, ok := strings.Cut(clean, "/./"); ok && g.parents {
-		pivot, clean = listing.Clean(before), path.Join(before, after)
+		before = listing.Clean(strings.ReplaceAll(before, "**", "*"))
+		pivot, clean = len(elements(before)), path.Join(before, after)
 	} else if after, ok := strings.CutPrefix(clean, "./"); ok {
 		clean = after
 	}
-	names, err := match(g.from, clean)
+	names, err := match(g.from, clean, g.parents)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,13 @@ func (g *gatherer) pattern(ctx context.Context, pattern string) error {
 	return nil
 }
 
-func (g *gatherer) source(ctx context.Context, name, pivot string, wild bool) error {
+// elements are the names in a clean path.
+func elements(name string) []string {
+	return strings.FieldsFunc(name, func(r rune) bool { return r == '/' })
+}
+
+// source gathers one match of a pattern. What --parents keeps of its path begins after pivot elements.
+func (g *gatherer) source(ctx context.Context, name string, pivot int, wild bool) error {
 	at, err := g.from.resolve(name)
 	if err != nil {
 		return err
@@ -101,26 +108,21 @@ func (g *gatherer) source(ctx context.Context, name, pivot string, wild bool) er
 }
 
 // keepParents records the directories between the pivot and the source, which --parents makes below the destination.
-func (g *gatherer) keepParents(one *gathered, name, pivot string, isDir bool) error {
-	rel := name
-	if pivot != "" {
-		rel = strings.TrimPrefix(strings.TrimPrefix(name, pivot), "/")
+func (g *gatherer) keepParents(one *gathered, name string, pivot int, isDir bool) error {
+	kept := elements(name)
+	pivot = min(pivot, len(kept))
+	before, kept := path.Join(kept[:pivot]...), kept[pivot:]
+	if !isDir && len(kept) > 0 {
+		kept = kept[:len(kept)-1]
 	}
-	dir := path.Dir("/" + rel)
-	if isDir {
-		dir = "/" + rel
-	}
-	one.parents = listing.Clean(dir)
+	one.parents = path.Join(kept...)
 	above := ""
-	for _, el := range strings.Split(one.parents, "/") {
-		if el == "" {
-			continue
-		}
+	for _, el := range kept {
 		above = path.Join(above, el)
 		if isDir && above == one.parents {
 			break
 		}
-		at, err := g.from.resolve(path.Join(pivot, above))
+		at, err := g.from.resolve(path.Join(before, above))
 		if err != nil {
 			return err
 		}

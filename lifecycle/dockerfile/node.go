@@ -213,7 +213,7 @@ func chained(below []*node, step ...any) (string, error) {
 }
 
 // keyVersion changes when the same instruction gives another layer than before.
-const keyVersion = 3
+const keyVersion = 4
 
 // view gives what a chain shows. It makes the layers that are not there.
 func (b *builder) view(ctx context.Context, chain []*node) (*rootfs, error) {

@@ -53,12 +53,26 @@ func (p *placement) place(sources []gathered) ([]*item, error) {
 			return nil, err
 		}
 	}
+	items := p.sorted()
+	hardLinks(items)
+	return items, nil
+}
+
+// sorted gives what was placed by name, with the directories above as the image has them. Whoever unpacks a layer into
+// a directory of its own, to mount it over others, would make them like any directory, and that would hide theirs.
+func (p *placement) sorted() []*item {
+	for _, name := range slices.Collect(maps.Keys(p.items)) {
+		for dir := parentOf(name); dir != "" && p.items[dir] == nil; dir = parentOf(dir) {
+			if f := p.target.Lstat(dir); f != nil && f.IsDir() {
+				p.items[dir] = &item{Entry: f.Entry}
+			}
+		}
+	}
 	var items []*item
 	for _, name := range slices.Sorted(maps.Keys(p.items)) {
 		items = append(items, p.items[name])
 	}
-	hardLinks(items)
-	return items, nil
+	return items
 }
 
 // hardLinks makes links of files that are one file in their source.

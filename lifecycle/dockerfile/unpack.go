@@ -24,6 +24,9 @@ func (p *placement) archive(g *gathered, dest string) error {
 		if e.Name == "" {
 			continue // dest is as it is
 		}
+		if e.Implied { // and stays what it is, if it is there
+			continue
+		}
 		dir, err := p.within(dest, parentOf(e.Name))
 		if err != nil {
 			return fmt.Errorf("unpacking %q: %w", e.Name, err)

@@ -40,6 +40,8 @@ type Entry struct {
 	Xattrs map[string]string `json:"x,omitempty"`
 	Major  int64             `json:"a,omitempty"`
 	Minor  int64             `json:"b,omitempty"`
+	// Implied tells of a directory that no layer describes, but in which some layer has something.
+	Implied bool `json:"i,omitempty"`
 }
 
 // IsDir tells whether the entry is a directory.

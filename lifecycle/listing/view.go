@@ -46,7 +46,7 @@ func (v *View) Lstat(name string) *Found {
 			if below := Over(v.layers[:i]...).Lstat(name); below != nil && below.IsDir() && !l.hides(name) {
 				return below
 			}
-			return &Found{Entry{Name: name, Type: tar.TypeDir, Mode: 0o755}, i}
+			return &Found{Entry{Name: name, Type: tar.TypeDir, Mode: 0o755, Implied: true}, i}
 		}
 		if l.hides(name) {
 			return nil
