@@ -171,7 +171,7 @@ func (c *checkout) file(ctx context.Context, e gitEntry, mode fs.FileMode) (err 
 	if err := out.Chmod(mode); err != nil { // whatever the umask is
 		return err
 	}
-	var content io.Reader = archive.Until(ctx, in)
+	content := archive.Until(ctx, in)
 	if blob.Size < lfsMaxSize {
 		data, err := io.ReadAll(io.LimitReader(content, lfsMaxSize))
 		if err != nil {

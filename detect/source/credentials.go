@@ -30,8 +30,13 @@ func (l *login) auth() githttp.AuthMethod {
 // authHeader is the value of the header Authorization.
 type authHeader struct{ value string }
 
-func (authHeader) Name() string              { return "http-header-auth" }
-func (authHeader) String() string            { return "http-header-auth" }
+// Name names the way of authentication.
+func (authHeader) Name() string { return "http-header-auth" }
+
+// String names the way of authentication; the value is secret.
+func (authHeader) String() string { return "http-header-auth" }
+
+// SetAuth sets the header.
 func (h authHeader) SetAuth(r *http.Request) { r.Header.Set("Authorization", h.value) }
 
 // logins gives the logins to try for a repository over https or http, best first, one at a time, because asking for

@@ -135,7 +135,7 @@ func readRules(root *os.Root, d *lifecycle.ProjectDescriptor, more []string) (*r
 		if err == nil {
 			patterns, err = ignorefile.ReadAll(bytes.NewReader(data))
 		}
-		if err == nil && !(name == ".dockerignore" && forOutput(patterns)) {
+		if err == nil && (name != ".dockerignore" || !forOutput(patterns)) {
 			out.ignore, err = dockerRules(patterns)
 		}
 		if err != nil {

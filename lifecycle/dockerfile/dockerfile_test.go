@@ -320,8 +320,16 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
+func TestParseCommentOfChecks(t *testing.T) {
+	file, err := Parse("Dockerfile", []byte("FROM scratch\n# check=skip=SecretsUsedInArgOrEnv\nENV TOKEN=x\n"))
+	if err != nil || len(file.Stages) != 1 {
+		t.Errorf("got %v, %v", file, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("FROM scratch\nCOPY --chmod=u=rwX a b\nRUN <<EOF\nx\nEOF\n")
+	f.Add("# a\nFROM scratch\n# check=skip=all\nRUN x\n")
 	f.Add("# escape=`\nARG a\nFROM $a AS b\nONBUILD RUN x\nHEALTHCHECK CMD x\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := Parse("Dockerfile", []byte(text))

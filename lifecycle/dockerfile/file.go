@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
@@ -59,7 +60,8 @@ func Parse(name string, data []byte) (*File, error) {
 	}
 	podmanMounts(parsed.AST)
 	f := &File{Name: name, Escape: parsed.EscapeToken, text: data}
-	if f.Stages, f.Args, err = instructions.Parse(parsed.AST, nil); err != nil {
+	silent := linter.New(&linter.Config{}) // without one, the parser fails on a comment that configures checks
+	if f.Stages, f.Args, err = instructions.Parse(parsed.AST, silent); err != nil {
 		return nil, located(name, err, nil)
 	}
 	if len(f.Stages) == 0 {

@@ -253,6 +253,7 @@ func (s *stage) triggers(st *state) ([]instructions.Command, error) {
 		}
 		podmanMounts(parsed.AST)
 		for _, n := range parsed.AST.Children {
+			n.PrevComment = nil // with one that configures checks, the parser fails
 			c, err := instructions.ParseCommand(n)
 			if err != nil {
 				return nil, &Error{File: s.b.File.Name, Line: lineOf(s.src.Location), Err: fmt.Errorf("reading the base's ONBUILD %s: %w", text, err)}

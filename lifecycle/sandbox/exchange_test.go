@@ -135,9 +135,9 @@ func TestExchangeFails(t *testing.T) {
 }
 
 func TestStaying(t *testing.T) {
-	mounts := []string{"proc", "workspace", "root/.docker", "etc/hosts"}
+	mounts := []string{"proc", "workspace", "var/.docker", "etc/hosts"}
 	for name, want := range map[string]string{
-		"/workspace/app": "workspace", "/proc/self": "proc", "/root/.docker/config.json": "root/.docker", "/no-such-dir/store": "no-such-dir",
+		"/workspace/app": "workspace", "/proc/self": "proc", "/var/.docker/config.json": "var/.docker", "/no-such-dir/store": "no-such-dir",
 		"/": "", "/root/no/such": "error", "/usr": "error",
 	} {
 		got, err := staying(name, mounts)
