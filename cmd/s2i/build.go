@@ -36,7 +36,7 @@ Examples:
    s2i build --check .
    s2i build --call outline --target service .
    s2i build --smoke -t registry.example.com/team/app:1`,
-		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), kanikoFlags(), buildahFlags(), cacheFlags(), sandboxFlags()),
+		Flags:  slices.Concat(resultFlags(), smokeFlags(), appFlags(), builderFlags(), dockerfileFlags(), kanikoFlags(), buildahFlags(), dockerFlags(), cacheFlags(), sandboxFlags()),
 		Action: withTools(buildImage),
 	}
 }
@@ -49,12 +49,18 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 	if err := translateBuildah(ctx, c); err != nil {
 		return err
 	}
+	if err := translateDocker(c); err != nil {
+		return err
+	}
 	asked, err := readCall(c)
 	if err != nil {
 		return err
 	}
 	is, err := wantsDockerfile(c, asked.method != "")
 	if err != nil {
+		return err
+	}
+	if err := checkStrategy(c, is); err != nil {
 		return err
 	}
 	if asked.method != "" {
@@ -85,6 +91,7 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 	if err != nil {
 		return err
 	}
+	warnOfStrategy(ctx, c)
 	if err := errors.Join(writeResults(c, result, time.Since(started)), writeOutputs(ctx, c, result)); err != nil {
 		return err
 	}

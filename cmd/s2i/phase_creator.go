@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -14,7 +14,7 @@ import (
 func creatorPhase() *cli.Command {
 	flags := []cli.Flag{appFlag(), layersFlag(), orderFlag(), systemFlag(),
 		&cli.BoolFlag{Name: "skip-restore", EnvVars: []string{"CNB_SKIP_RESTORE"}, Usage: "restore store.toml only"}}
-	for _, more := range [][]cli.Flag{platformFlags(), imageFlags(), exportFlags()} {
+	for _, more := range [][]cli.Flag{platformFlags(), imageFlags(), extensionFlags(), exportFlags()} {
 		flags = append(flags, more...)
 	}
 	return &cli.Command{
@@ -34,8 +34,9 @@ func creatorRun(p *phase) error {
 	if err != nil {
 		return err
 	}
-	if len(found.Group.Extensions) > 0 {
-		return lifecycle.WithCode(lifecycle.ExitDetect, errors.New("the creator cannot run image extensions"))
+	if ext := found.Group.Extensions; len(ext) > 0 { // as the reference has it; those in the order that do not detect do no harm
+		return lifecycle.WithCode(lifecycle.ExitDetect, fmt.Errorf("the group has the image extension %s, which the creator does not apply: "+
+			"run the phases one after the other, with the extender among them", ext[0]))
 	}
 	cache, err := p.restore(found.Group, analyzed.Metadata, analyzed.PreviousImage)
 	if err != nil {
