@@ -208,3 +208,24 @@ func TestPlatformsOfBuildpacks(t *testing.T) {
 		}
 	}
 }
+
+// TestPlatformsForeignCode builds an app for another platform whose build leaves a program of this machine: it is built once
+// more, emulated.
+func TestPlatformsForeignCode(t *testing.T) {
+	t.Parallel()
+	dir := write(t, t.TempDir(), map[string]string{
+		"package.json":      `{"name":"app","version":"1.0.0","scripts":{"build":"cp /usr/bin/env ./tool","start":"node main.js"}}`,
+		"package-lock.json": `{"name":"app","version":"1.0.0","lockfileVersion":3,"packages":{"":{"name":"app","version":"1.0.0"}}}`,
+		"main.js":           "console.log('started')\n",
+	})
+	layout := filepath.Join(t.TempDir(), "image")
+	_, text, err := s2i("build", dir, "--platform", "linux/"+foreign(), "-t", "oci:"+layout+":1").try(t.Context())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	expectIn(t, text, "/workspace/tool", "building once more, with an emulator")
+	what := command{name: "file", args: []string{"-b", filepath.Join(unpackImage(t, layout).root, "workspace", "tool")}}.run(t)
+	if !strings.Contains(what, map[string]string{"arm64": "aarch64", "amd64": "x86-64"}[foreign()]) {
+		t.Errorf("the program for %s is %s", foreign(), what)
+	}
+}

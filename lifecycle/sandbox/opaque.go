@@ -87,7 +87,7 @@ func namesIn(tree, rel string) ([]string, error) {
 	defer root.Close()
 	info, err := root.Lstat(rel)
 	if err != nil || !info.IsDir() {
-		return nil, nil //nolint:nilerr // it is not there, or behind a link
+		return nil, nil // it is not there, or behind a link
 	}
 	d, err := root.Open(rel)
 	if err != nil {
