@@ -211,9 +211,8 @@ func (b *builder) inputs(ctx context.Context) (*mirror, string, error) {
 	if arch == "" {
 		arch = runtime.GOARCH
 	}
-	key, err := m.key(Version, version, arch, b.d.manager.Name, b.d.manager.Version.Value, b.d.main.Dir,
-		b.bc.ApplicationPath, strconv.FormatBool(b.d.scripted()), patchKey(),
-		b.d.adapter())
+	key, err := m.key(append(b.d.runningKey(), Version, version, arch, b.d.manager.Name, b.d.manager.Version.Value,
+		b.d.main.Dir, b.bc.ApplicationPath, strconv.FormatBool(b.d.scripted()), patchKey(), b.d.adapter())...)
 	return m, key, err
 }
 
@@ -386,7 +385,7 @@ func (b *builder) placeModules(modules libcnb.Layer, installation, key string) e
 	if err != nil {
 		return err
 	}
-	from := b.d.project.dependencies(b.d.main, false)
+	from := b.d.running()
 	if b.d.main != b.d.project.root {
 		from = append(from, b.d.project.root)
 	}

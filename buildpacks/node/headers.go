@@ -15,8 +15,12 @@ import (
 // says where they are, too, but pnpm from version 11 on hands scripts none of npm's variables.
 func provideHeaders(env kit.Env, version string) error {
 	from := filepath.Join(env["npm_config_nodedir"], "include")
-	if _, err := os.Stat(filepath.Join(from, "node")); env["npm_config_nodedir"] == "" || err != nil {
+	_, err := os.Stat(filepath.Join(from, "node"))
+	if env["npm_config_nodedir"] == "" || errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking for node's headers: %w", err)
 	}
 	dir := filepath.Join(env["XDG_CACHE_HOME"], "node-gyp", strings.TrimPrefix(strings.TrimSpace(version), "v"))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
