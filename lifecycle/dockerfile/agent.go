@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -51,6 +52,9 @@ func (m *mounting) agent(one *mount, i int) error {
 // since a socket's path has little room.
 func (m *mounting) forward(to string) (string, error) {
 	dir, err := os.MkdirTemp("", "s2i-agent-")
+	if errors.Is(err, fs.ErrNotExist) { // a container that has nothing but s2i
+		dir, err = m.temp()
+	}
 	if err != nil {
 		return "", err
 	}

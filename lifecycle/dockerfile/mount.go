@@ -56,6 +56,10 @@ func (s *stage) mount(ctx context.Context, st *state, m *instructions.Mount) (*m
 	source := path.Join("/", m.Source)
 	if m.From == ownFiles {
 		source = one.target
+		if is, err := s.holds(ctx, st, source); err != nil || !is { // then it is empty
+			one.Mount = &instructions.Mount{Type: instructions.MountTypeTmpfs}
+			return one, err
+		}
 	}
 	g := &gathering{s: s, c: copying{sources: []string{source}}, tree: tree.open}
 	if one.digest, err = s.b.content(ctx, tree.at, g); err != nil {
@@ -64,6 +68,16 @@ func (s *stage) mount(ctx context.Context, st *state, m *instructions.Mount) (*m
 	one.gather = g.gather
 	one.key = append(one.key, one.digest)
 	return one, nil
+}
+
+// holds tells whether the stage has something at a path so far.
+func (s *stage) holds(ctx context.Context, st *state, name string) (bool, error) {
+	own, err := s.b.view(ctx, st.chain)
+	if err != nil {
+		return false, err
+	}
+	at, err := own.Resolve(name, true)
+	return err == nil && own.Lstat(at) != nil, err
 }
 
 // mounting makes the mounts of one run.
