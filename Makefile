@@ -29,7 +29,7 @@ $(LAUNCHERS)/launcher-linux-%: $(wildcard cmd/launcher/*.go lifecycle/*.go lifec
 
 # Without HTTP/2, which nobody speaks unencrypted, it is smaller.
 $(SERVERS)/static-server-linux-%: $(wildcard cmd/static-server/*.go buildpacks/staticserver/server/*.go) go.mod
-	GOOS=linux GOARCH=$* go build -tags nethttpomithttp2 $(GOFLAGS_REPRODUCIBLE) -ldflags='-s -w -buildid=' -o $@ ./cmd/static-server
+	GOOS=linux GOARCH=$* go build -tags nethttpomithttp2 -ldflags='-s -w -buildid=' -o $@ ./cmd/static-server
 
 demo: build ## Build a sample app into an image, run it, show its answer
 	@.ci/deps demo
@@ -47,7 +47,7 @@ unit: $(PREBUILT) ## Unit tests with the race detector
 
 test-all: ready ## As test, with the sample apps that take long, and the digest of every one
 	$(MAKE) lint unit
-	S2I_TEST_ALL=1 go test -tags e2e -count=1 -timeout 85m -v ./e2e
+	S2I_TEST_ALL=1 go test -tags e2e -vet=off -count=1 -parallel 3 -timeout 85m -v ./e2e
 
 # Three at once on two processors: there is always one that waits for the network or for a server to start.
 e2e: build ## End-to-end tests: real registry, real runtimes, HTTP

@@ -12,7 +12,7 @@ import (
 // The flags that mean something to one of the strategies only, but for those that the environment can set, too.
 const (
 	forDockerfiles = "target build-arg build-arg-file build-context allow pull add-host ssh no-cache-filter cache-from cache-to " +
-		"squash cache-ttl cache-repo cache-dir ignorefile from unsetenv unsetlabel"
+		"squash cache-ttl cache-repo cache-dir ignorefile from unsetenv unsetlabel hostname shm-size ulimit"
 	forBuildpacks = "env env-file app set default-process run-package build-package descriptor write-lock builder buildpack " +
 		"extension stack run-image build-image"
 )
