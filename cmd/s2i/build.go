@@ -86,7 +86,7 @@ func buildImage(ctx context.Context, c *cli.Context, t *tools) error {
 	result, err := create.Run(ctx, o, targets)
 	if fallsBack(ctx, c, err, o.Tree) {
 		progress.Note(ctx, "no buildpack builds this app; its Dockerfile does")
-		return buildDockerfile(ctx, c, t, place{o.Tree.Dir, !o.Tree.Local()})
+		return buildDockerfile(ctx, c, t, place{o.Tree.Dir, !o.Tree.Local(), o.Tree.Made})
 	}
 	if err != nil {
 		return err

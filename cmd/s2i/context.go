@@ -29,6 +29,7 @@ type place struct {
 	// fetched says that it came from elsewhere: then its links do not lead out of it, and it is where a Dockerfile is
 	// looked for first.
 	fetched bool
+	made    time.Time // when what was fetched was made, as far as that is known
 }
 
 // open opens a file of the context.
@@ -178,6 +179,7 @@ func (x *contexts) files(dir place, patterns []string) (*dockerfile.Context, err
 	if err != nil {
 		return nil, err
 	}
+	opened.Made = dir.made
 	x.closers = append(x.closers, func() { _ = opened.Close() })
 	return opened, nil
 }
@@ -197,7 +199,7 @@ func (x *contexts) directory(ctx context.Context, src, lone string) (place, erro
 	if err != nil {
 		return place{}, err
 	}
-	return place{dir: tree.Dir, fetched: true}, nil
+	return place{tree.Dir, true, tree.Made}, nil
 }
 
 // fetch opens a source as it is, for as long as the command runs.

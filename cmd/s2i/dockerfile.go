@@ -66,7 +66,7 @@ func fallsBack(ctx context.Context, c *cli.Context, err error, tree *source.Tree
 	if c.String("strategy") != "auto" || !errors.Is(err, detect.ErrNoGroup) || len(c.StringSlice("buildpack")) > 0 {
 		return false
 	}
-	_, err = findDockerfile(ctx, c, place{tree.Dir, !tree.Local()})
+	_, err = findDockerfile(ctx, c, place{tree.Dir, !tree.Local(), tree.Made})
 	return err == nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"s2i/detect/source"
+	"s2i/lifecycle/dockerfile"
 )
 
 // repositories fetches what ADD names. Whoever wrote the Dockerfile chose its address, so that of the credentials here
@@ -21,17 +22,18 @@ func (r repositories) Commit(ctx context.Context, ref string) (string, error) {
 }
 
 // CheckOut fetches the commit.
-func (r repositories) CheckOut(ctx context.Context, ref string, keep bool) (dir, commit string, release func(), err error) {
+func (r repositories) CheckOut(ctx context.Context, ref string, keep bool) (at dockerfile.Checkout, release func(), err error) {
 	if err := checkOffline(r.x.c, ref); err != nil {
-		return "", "", nil, err
+		return at, nil, err
 	}
 	own := &contexts{c: r.x.c, t: r.x.t, o: r.x.o}
 	tree, err := own.fetch(ctx, ref, source.Options{Limits: r.x.t.store.Limits, KeepGit: keep, Getenv: r.x.environment(false), NoHelpers: true})
 	if err != nil {
-		return "", "", nil, err
+		return at, nil, err
 	}
+	at = dockerfile.Checkout{Dir: tree.Dir, Made: tree.Made}
 	if tree.Project.Source != nil {
-		commit, _ = tree.Project.Source.Version["commit"].(string)
+		at.Commit, _ = tree.Project.Source.Version["commit"].(string)
 	}
-	return tree.Dir, commit, own.close, nil
+	return at, own.close, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
@@ -29,6 +30,7 @@ type checkout struct {
 	*gitSource
 	location string
 	commit   *commit
+	made     time.Time // the commit's time
 
 	links      []gitEntry
 	submodules []gitEntry
@@ -82,6 +84,7 @@ func (c *checkout) tree() (*object.Tree, error) {
 		}
 		switch o := o.(type) {
 		case *object.Commit:
+			c.made = o.Committer.When
 			return o.Tree()
 		case *object.Tag:
 			c.commit.hash = o.Target

@@ -55,20 +55,20 @@ func (e *statusError) again() bool {
 }
 
 // download fetches an archive into the file path. What interrupts it is tried again, from where it stopped if the
-// server can do that.
-func download(ctx context.Context, r Ref, o Options, path string) (err error) {
+// server can do that. It tells when the server says that the archive was made; zero when it does not.
+func download(ctx context.Context, r Ref, o Options, path string) (made time.Time, err error) {
 	u, err := url.Parse(r.Location)
 	if err != nil {
-		return errors.New("it is no valid URL")
+		return made, errors.New("it is no valid URL")
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("keeping the archive: %w", err)
+		return made, fmt.Errorf("keeping the archive: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	d := &downloader{opts: o, file: f, sign: signer(u, o)}
 	if u, err = objectURL(u, o.Getenv); err != nil {
-		return err
+		return made, err
 	}
 	d.url = u
 	if u.User != nil {
@@ -80,7 +80,7 @@ func download(ctx context.Context, r Ref, o Options, path string) (err error) {
 	for try := 1; ; try++ {
 		err := d.fetch(ctx)
 		if err == nil {
-			return nil
+			return d.made, nil
 		}
 		var status *statusError
 		if errors.As(err, &status) && d.login == nil && d.sign == nil && status.code >= 401 && status.code <= 404 {
@@ -91,12 +91,12 @@ func download(ctx context.Context, r Ref, o Options, path string) (err error) {
 		}
 		final := errors.Is(err, archive.ErrLimit) || errors.Is(err, errRedirect) || status != nil && !status.again()
 		if try == tries || ctx.Err() != nil || final {
-			return err
+			return made, err
 		}
 		select {
 		case <-time.After(200 * time.Millisecond << (2 * (try - 1))):
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return made, context.Cause(ctx)
 		}
 	}
 }
@@ -109,6 +109,7 @@ type downloader struct {
 	file  *os.File
 	have  int64  // bytes in the file
 	etag  string // of what they are from
+	made  time.Time
 }
 
 // fetch makes one attempt.
@@ -145,6 +146,7 @@ func (d *downloader) fetch(ctx context.Context) (err error) {
 	default:
 		return &statusError{res.StatusCode, res.Status}
 	}
+	d.made, _ = http.ParseTime(res.Header.Get("Last-Modified")) // one that does not say is no error
 	return d.save(ctx, res)
 }
 

@@ -73,7 +73,7 @@ func (t *Tree) clone(ctx context.Context, r Ref) error {
 	if c.tag != "" {
 		version["describe"] = c.tag
 	}
-	t.Project = project("git", version, metadata)
+	t.Project, t.Made = project("git", version, metadata), w.made
 	return t.load(ctx, dir, subdir)
 }
 

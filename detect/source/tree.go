@@ -56,6 +56,9 @@ type Tree struct {
 	Descriptor *lifecycle.ProjectDescriptor
 	// Project says where a fetched source came from (never with credentials). It is empty for directories.
 	Project lifecycle.ProjectMetadata
+	// Made is when a fetched source was made: its commit, or what the server says of an archive (Last-Modified), else the
+	// newest file in it. It is zero for directories, and where nothing tells.
+	Made time.Time
 
 	opts  Options
 	root  *os.Root

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"archive/tar"
 	"bufio"
 	"bytes"
 	"compress/bzip2"
@@ -16,6 +17,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
@@ -51,7 +53,7 @@ func (t *Tree) unpackArchive(ctx context.Context, r Ref) error {
 	switch {
 	case r.Kind == Stdin:
 	case schemeForm.MatchString(r.Location):
-		if err := download(ctx, r, t.opts, spool); err != nil {
+		if t.Made, err = download(ctx, r, t.opts, spool); err != nil {
 			return err
 		}
 		r.Location = spool
@@ -78,6 +80,9 @@ func (t *Tree) unpackArchive(ctx context.Context, r Ref) error {
 	if err := u.unpack(ctx, in); err != nil {
 		return err
 	}
+	if t.Made.IsZero() {
+		t.Made = u.newest
+	}
 	_ = os.Remove(spool)
 	if t.opts.Raw {
 		return t.load(ctx, dir, r.Subdir)
@@ -94,6 +99,7 @@ type unpacker struct {
 	jobs   int
 	raw    bool
 	lone   string
+	newest time.Time // of the files of a tar archive
 }
 
 func (u *unpacker) unpack(ctx context.Context, in io.Reader) (err error) {
@@ -182,11 +188,18 @@ func (u *unpacker) tar(ctx context.Context, in *bufio.Reader) error {
 		}
 		return fmt.Errorf("it is neither tar (plain, gzip, zstd, xz, bzip2) nor zip: it starts with %.32q", head)
 	}
-	o := archive.ExtractOptions{Limits: u.limits, Whiteouts: archive.WhiteoutsRefuse, Keep: wanted}
+	o := archive.ExtractOptions{Limits: u.limits, Whiteouts: archive.WhiteoutsRefuse, Keep: wanted, Seen: u.see}
 	if u.raw {
 		o.Keep = nil
 	}
 	return archive.Extract(ctx, inner, u.root, o)
+}
+
+// see notes the time of the newest file.
+func (u *unpacker) see(h *tar.Header) {
+	if h.Typeflag == tar.TypeReg && h.ModTime.After(u.newest) {
+		u.newest = h.ModTime
+	}
 }
 
 // text writes what is no archive as the only file.

@@ -54,6 +54,8 @@ type ExtractOptions struct {
 	Owners bool
 	// Times restores modification times; without it they are Epoch.
 	Times bool
+	// Seen, when set, is called with the header of every entry before anything is made of it.
+	Seen func(*tar.Header)
 }
 
 // Extract writes the tar stream r below root, in which absolute names and links start. A name or link that climbs
@@ -74,6 +76,9 @@ func Extract(ctx context.Context, r io.Reader, root *os.Root, o ExtractOptions) 
 		}
 		if err != nil {
 			return fmt.Errorf("reading the tar stream: %w", cause(ctx, err))
+		}
+		if o.Seen != nil {
+			o.Seen(h)
 		}
 		if err := x.entry(h, tr); err != nil {
 			return fmt.Errorf("extracting %q: %w", h.Name, cause(ctx, err))

@@ -143,7 +143,7 @@ func BuildAll(ctx context.Context, o Options, platforms []lifecycle.Target) ([]*
 	defer w.close()
 	builders := make([]*builder, len(platforms))
 	for i, p := range platforms {
-		if builders[i], err = newBuilder(o, w, p, target); err != nil {
+		if builders[i], err = newBuilder(ctx, o, w, p, target); err != nil {
 			return nil, err
 		}
 	}
@@ -172,7 +172,7 @@ func BuildAll(ctx context.Context, o Options, platforms []lifecycle.Target) ([]*
 }
 
 // newBuilder prepares the build for one platform. Evaluating instructions changes them, so each has its own.
-func newBuilder(o Options, w *work, platform lifecycle.Target, target int) (*builder, error) {
+func newBuilder(ctx context.Context, o Options, w *work, platform lifecycle.Target, target int) (*builder, error) {
 	var err error
 	if w.several {
 		if o.File, err = Parse(o.File.Name, o.File.text); err != nil {
@@ -184,7 +184,7 @@ func newBuilder(o Options, w *work, platform lifecycle.Target, target int) (*bui
 	}
 	o.Platform = platform
 	b := &builder{Options: o, work: w}
-	if err := b.globals(); err != nil {
+	if err := errors.Join(b.globals(), b.epoch(ctx)); err != nil {
 		return nil, err
 	}
 	b.override()

@@ -28,6 +28,7 @@ type bench struct {
 	store   *store.Store
 	images  *image.Client
 	context string
+	made    time.Time      // of the context
 	options Options        // beside those of the bench
 	sink    *progress.Sink // may be nil
 
@@ -103,6 +104,7 @@ func (w *bench) try(text string) (r *Result, ran []string, err error) {
 		w.t.Fatal(err)
 	}
 	defer o.Context.Close()
+	o.Context.Made = w.made
 	o.File, o.Store, o.Images, o.Sandbox = file, w.store, w.images, w
 	o.Platform = lifecycle.Target{OS: "linux", Arch: "amd64"}
 	w.mu.Lock()

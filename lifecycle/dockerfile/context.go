@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/moby/patternmatcher"
 	"golang.org/x/sys/unix"
@@ -25,6 +26,9 @@ import (
 // Context is a directory that COPY and ADD read: the build context, or a named one. It can be used by several
 // goroutines. Close it after use.
 type Context struct {
+	// Made is when what it holds was made, where that is known: a commit, a download. SOURCE_DATE_EPOCH=context means it.
+	Made time.Time
+
 	root    *os.Root
 	dir     string
 	ignore  *patternmatcher.PatternMatcher

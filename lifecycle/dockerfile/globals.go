@@ -2,11 +2,9 @@ package dockerfile
 
 import (
 	"cmp"
-	"fmt"
-	"strconv"
 	"strings"
-	"time"
 
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"s2i/lifecycle"
@@ -18,40 +16,32 @@ func (b *builder) globals() error {
 	b.args.set("TARGETSTAGE", b.targetName())
 	lex := shell.NewLex(b.File.Escape)
 	for _, a := range b.File.Args {
-		for _, kv := range a.Args {
-			value, given := b.Args[kv.Key]
-			if given {
-				b.use(kv.Key)
-			}
-			if !given && kv.Value != nil {
-				expanded, _, err := lex.ProcessWord(*kv.Value, b.args)
-				if err != nil {
-					return located(b.File.Name, err, a.Location())
-				}
-				value, given = expanded, true
-			}
-			if given {
-				b.args.set(kv.Key, value)
-			}
+		if err := b.declare(&b.args, &a, lex); err != nil {
+			return located(b.File.Name, err, a.Location())
 		}
 	}
-	return b.epoch()
+	b.use(epochArg)
+	return nil
 }
 
-// epoch takes the image's time of creation from the argument for it, unless the caller has said one.
-func (b *builder) epoch() error {
-	const arg = "SOURCE_DATE_EPOCH"
-	declared, _ := b.args.Get(arg)
-	value := cmp.Or(b.Args[arg], declared)
-	b.use(arg)
-	if value == "" || !b.Created.IsZero() {
-		return nil
+// declare sets what an ARG declares: what was given, or its default.
+func (b *builder) declare(args *vars, c *instructions.ArgCommand, lex *shell.Lex) error {
+	for _, kv := range c.Args {
+		value, given := b.Args[kv.Key]
+		if given {
+			b.use(kv.Key)
+		}
+		if !given && kv.Value != nil {
+			var err error
+			if value, _, err = lex.ProcessWord(*kv.Value, *args); err != nil {
+				return err
+			}
+			given = true
+		}
+		if given {
+			args.set(kv.Key, value)
+		}
 	}
-	seconds, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		return fmt.Errorf("%s: %s is %q, and only seconds since 1970 are supported", b.File.Name, arg, value)
-	}
-	b.Created = time.Unix(seconds, 0).UTC()
 	return nil
 }
 

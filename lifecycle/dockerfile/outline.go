@@ -50,7 +50,7 @@ func Describe(ctx context.Context, o Options) (*Outline, error) {
 		return nil, err
 	}
 	out := &Outline{Name: o.File.Stages[target].Name, Description: o.File.Stages[target].DocComment, Sources: [][]byte{o.File.text}}
-	b, err := newBuilder(o, newWork(ctx, o), o.Platform, target)
+	b, err := newBuilder(ctx, o, newWork(ctx, o), o.Platform, target)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -17,7 +18,13 @@ type Repositories interface {
 	// Commit tells which commit a reference names; "" when it has to be checked out for that.
 	Commit(ctx context.Context, ref string) (string, error)
 	// CheckOut writes the files of that commit into a directory, which is there until release.
-	CheckOut(ctx context.Context, ref string, keepGitDir bool) (dir, commit string, release func(), err error)
+	CheckOut(ctx context.Context, ref string, keepGitDir bool) (at Checkout, release func(), err error)
+}
+
+// Checkout is where the files of a commit are, which one it is, and when it was made.
+type Checkout struct {
+	Dir, Commit string
+	Made        time.Time
 }
 
 // repository gives what a git repository holds, as if it were a stage: a layer that is known by its commit, and that is
@@ -67,18 +74,18 @@ type checkedOut struct {
 
 func (o *checkedOut) fetch(ctx context.Context, b *builder, src string, keepGitDir bool) error {
 	ctx, task := progress.Start(ctx, "fetching "+src, 0)
-	dir, commit, release, err := b.Git.CheckOut(ctx, src, keepGitDir)
+	at, release, err := b.Git.CheckOut(ctx, src, keepGitDir)
 	task.End(err)
 	if err != nil {
 		return err
 	}
 	b.onClose(release)
-	tree, err := OpenContext(dir, nil, nil)
+	tree, err := OpenContext(at.Dir, nil, nil)
 	if err != nil {
 		return err
 	}
 	b.onClose(func() { _ = tree.Close() })
-	o.tree, o.commit = tree, commit
+	o.tree, o.commit = tree, at.Commit
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // forge is a server of one repository, whose branch main is at a commit.
@@ -28,15 +29,15 @@ func (f *forge) Commit(_ context.Context, ref string) (string, error) {
 	return f.main, nil
 }
 
-func (f *forge) CheckOut(_ context.Context, ref string, _ bool) (dir, commit string, release func(), err error) {
+func (f *forge) CheckOut(_ context.Context, ref string, _ bool) (at Checkout, release func(), err error) {
 	f.got++
-	commit = f.main
+	at.Commit, at.Made = f.main, time.Unix(1_500_000_000, 0)
 	if _, name, _ := strings.Cut(ref, "#"); f.pinned[name] {
-		commit = name
+		at.Commit = name
 	}
-	dir = f.t.TempDir()
-	err = os.WriteFile(filepath.Join(dir, "a"), []byte("of "+commit), 0o600)
-	return dir, commit, func() {}, err
+	at.Dir = f.t.TempDir()
+	err = os.WriteFile(filepath.Join(at.Dir, "a"), []byte("of "+at.Commit), 0o600)
+	return at, func() {}, err
 }
 
 func TestRepositoriesAreKeptByCommit(t *testing.T) {
